@@ -1,0 +1,5 @@
+"""`python -m taskshare VERB`."""
+
+from taskshare.cli import main
+
+main()

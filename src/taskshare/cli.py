@@ -1,0 +1,252 @@
+"""The command line: what every rule calls, and what a person calls without the workflow."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from taskshare import config, files
+from taskshare.errors import TaskshareError
+
+# Heavy packages are imported inside the verbs: `taskshare --help` and the light verbs start at once.
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.splitlines()[0]
+)
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+ParsedModel = TypeVar("ParsedModel", bound=BaseModel)
+
+JsonOption = Annotated[str, typer.Option(help="JSON, or the path of a JSON file")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+ParamsOption = Annotated[Path, typer.Option(help="params.yaml")]
+SetOption = Annotated[list[str], typer.Option("--set", help="KEY=VALUE, instead of a top-level key of params.yaml")]
+
+
+def verb(function: Verb) -> Verb:
+    """Register a function as a verb that prints its errors as one line and exits with 1."""
+
+    @wraps(function)
+    def guarded(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except TaskshareError as error:
+            print(f"taskshare: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+
+    app.command()(guarded)
+    return function
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="taskshare")
+
+
+@verb
+def synthesise(
+    dataset: Annotated[str, typer.Option(help="celeba or cifar10: whose place the generated data take")],
+    sizes: Annotated[str, typer.Option(help="sizes, as `scales.SCALE.synthetic` of params.yaml: JSON or a file of it")],
+    out: Annotated[Path, typer.Option(help="archive to write, .tar")],
+    seed: Annotated[int, typer.Option(help="seed of the drawing")] = 0,
+    workers: Annotated[int, typer.Option(help="processes")] = 1,
+) -> None:
+    """Draw the demonstration data: faces in CelebA's layout, or digits in CIFAR-10's."""
+    from taskshare.data.demo import archives
+
+    counts = _parse(config.Synthetic, sizes)
+    if dataset == "celeba":
+        archives.write_celeba(out, counts.train, counts.validation, counts.test, seed, workers)
+    elif dataset == "cifar10":
+        archives.write_cifar10(out, seed, counts.digit_copies)
+    else:
+        raise TaskshareError(f"--dataset {dataset}: nothing is generated for it; allowed: celeba, cifar10")
+
+
+@verb
+def download(
+    dataset: Annotated[str, typer.Option(help="celeba or cifar10")],
+    out: Annotated[Path, typer.Option(help="folder for the official files")],
+) -> None:
+    """Fetch a data set's official files, going on with what is there, and check them."""
+    from taskshare.data import download as downloads
+
+    if dataset not in ("celeba", "cifar10"):
+        raise TaskshareError(f"--dataset {dataset}: has no official files; allowed: celeba, cifar10")
+    paths = downloads.download(dataset, out)  # type: ignore[arg-type]
+    files.write_json(out / "download.json", {path.name: files.sha256(path) for path in paths})
+
+
+@verb
+def prepare(
+    name: Annotated[str, typer.Option(help="name of the data set")],
+    dataset: JsonOption,
+    variant: JsonOption,
+    source: Annotated[Path, typer.Option(help="archive or folder")],
+    out: Annotated[Path, typer.Option(help="folder for arrays, label tables and facts.json")],
+    kind: Annotated[str, typer.Option(help="synthetic, download or path: where the source comes from")] = "path",
+    on_bad_image: Annotated[str, typer.Option(help="stop or skip")] = "stop",
+    workers: Annotated[int, typer.Option(help="processes")] = 1,
+) -> None:
+    """Align, equalise and resize all images of a source into arrays."""
+    from taskshare.data import prepare as preparation
+
+    preparation.prepare(
+        name,
+        _parse(config.Dataset, dataset),
+        source,
+        kind,  # type: ignore[arg-type]
+        _parse(config.Variant, variant),
+        out,
+        on_bad_image,  # type: ignore[arg-type]
+        workers,
+    )
+
+
+@verb
+def manifest(
+    table: Annotated[Path, typer.Option(help="label table of the training split")],
+    dataset: JsonOption,
+    task: Annotated[str, typer.Option(help="the task")],
+    seed: Annotated[int, typer.Option(help="seed of the run")],
+    out: Annotated[Path, typer.Option(help="parquet file to write")],
+    sampling: Annotated[str, typer.Option(help="resampled or original")] = "resampled",
+    resampling: Annotated[str, typer.Option(help="duplicated or replacement")] = "duplicated",
+) -> None:
+    """Draw the samples that a task trains on."""
+    import pandas as pd
+
+    from taskshare.data import manifests
+
+    labels = _parse(config.Dataset, dataset).labels
+    manifests.write(out, pd.read_parquet(table), labels, task, sampling, resampling, seed)  # type: ignore[arg-type]
+
+
+@verb
+def contact_sheet(
+    prepared: Annotated[Path, typer.Option(help="folder of a prepared variant")],
+    dataset: JsonOption,
+    tasks: Annotated[list[str], typer.Option(help="the tasks to show")],
+    out: Annotated[Path, typer.Option(help="PNG file to write")],
+) -> None:
+    """Draw positives and negatives of each task side by side."""
+    from taskshare.data.contact_sheet import draw_contact_sheet
+
+    draw_contact_sheet(prepared, _parse(config.Dataset, dataset).labels, tasks, out)
+
+
+@verb
+def train(
+    run: JsonOption,
+    prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
+    manifests: Annotated[list[Path], typer.Option(help="a manifest for each task, in order")],
+    out: Annotated[Path, typer.Option(help="folder for weights, history and provenance")],
+    device: DeviceOption = "auto",
+) -> None:
+    """Train one run with one seed, or go on where a killed job was."""
+    from taskshare.training import loop
+
+    loop.train(_parse(config.Run, run), prepared, manifests, out, device)
+
+
+@verb
+def evaluate(
+    checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run")],
+    prepared: Annotated[Path | None, typer.Option(help="folder of the prepared variant")] = None,
+    source: Annotated[Path | None, typer.Option(help="or: an archive or folder of raw images, same layout")] = None,
+    split: Annotated[str, typer.Option(help="train, validation or test")] = "test",
+    out: Annotated[Path | None, typer.Option(help="folder for scores.parquet and metrics.json")] = None,
+    on_bad_image: Annotated[str, typer.Option(help="with --source: stop or skip")] = "stop",
+    device: DeviceOption = "auto",
+) -> None:
+    """Measure balanced accuracy on the run's own test images, or on any source of the same layout."""
+    from taskshare.evaluation import outside, scoring
+
+    if split not in config.SPLITS:
+        raise TaskshareError(f"--split {split}: not known; allowed: {', '.join(config.SPLITS)}")
+    if (prepared is None) == (source is None):
+        raise TaskshareError("evaluate: give either --prepared or --source")
+    if prepared is not None:
+        metrics = scoring.evaluate(checkpoint, prepared, split, out or checkpoint.parent, device)
+    else:
+        assert source is not None
+        metrics = outside.evaluate_source(checkpoint, source, split, out, on_bad_image, device)
+    for task, measured in metrics["tasks"].items():
+        print(
+            f"{task}: balanced accuracy {100 * measured['balanced_accuracy']:.2f} % "
+            f"({measured['positives']} positives, {measured['negatives']} negatives)"
+        )
+
+
+@verb
+def predict(
+    checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run")],
+    images: Annotated[Path, typer.Option(help="folder of images")],
+    out: Annotated[Path, typer.Option(help="CSV file to write")],
+    landmarks: Annotated[
+        Path | None, typer.Option(help="landmarks by file name, as list_landmarks_align_celeba.txt or CSV")
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Predict every task of a checkpoint for a folder of images."""
+    from taskshare.evaluation import outside
+
+    outside.predict(checkpoint, images, landmarks, out, device)
+
+
+@verb
+def report(
+    results: Annotated[Path | None, typer.Option(help="folder of a scale's results")] = None,
+    out: Annotated[Path | None, typer.Option(help="HTML file to write")] = None,
+    params: ParamsOption = Path("params.yaml"),
+    overrides: SetOption = [],  # noqa: B006
+    templates: Annotated[Path, typer.Option(help="folder with templates and published numbers")] = Path("reports"),
+) -> None:
+    """Render the comparison report from whatever results there are."""
+    from taskshare.report.render import render
+
+    # Raw data need not be here: a report can be rendered from results alone.
+    loaded = config.load(params, _overrides(overrides), check_sources=False)
+    results = results or Path("results") / loaded.scale
+    render(loaded, results, templates, out or results / "report" / "report.html")
+
+
+@verb
+def runs(params: ParamsOption = Path("params.yaml"), overrides: SetOption = []) -> None:  # noqa: B006
+    """List every training job of the current scale, one line of JSON each, as `train --run` takes it."""
+    for job in config.load(params, _overrides(overrides)).enabled_jobs().values():
+        print(job.model_dump_json())
+
+
+@verb
+def check(params: ParamsOption = Path("params.yaml"), overrides: SetOption = []) -> None:  # noqa: B006
+    """Validate params.yaml."""
+    loaded = config.load(params, _overrides(overrides))
+    print(f"{params}: valid; scale {loaded.scale}, {len(loaded.enabled_jobs())} training jobs")
+
+
+def _parse(model: type[ParsedModel], text: str) -> ParsedModel:
+    content = text if text.lstrip().startswith("{") else _read(Path(text))
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise TaskshareError(f"{model.__name__.lower()}: {config.explain(error)}") from None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise TaskshareError(f"{path}: {error.strerror}; give JSON or the path of a JSON file") from None
+
+
+def _overrides(pairs: list[str]) -> dict[str, Any]:
+    split = [pair.partition("=") for pair in pairs]
+    for key, equals, _ in split:
+        if not equals:
+            raise TaskshareError(f"--set {key}: give KEY=VALUE")
+    return {key: yaml.safe_load(value) for key, _, value in split}

@@ -1,0 +1,1 @@
+"""Data phase: sources, prepared arrays, resampling manifests."""

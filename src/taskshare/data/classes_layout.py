@@ -1,0 +1,172 @@
+"""CIFAR-10's files: the official Python batches, or one folder of images per class.
+
+Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009; https://www.cs.toronto.edu/~kriz/cifar.html
+"""
+
+import os
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from taskshare import seeds
+from taskshare.data.image_files import is_image
+from taskshare.errors import TaskshareError
+
+ARCHIVE = "cifar-10-python.tar.gz"
+META = "batches.meta"
+TRAINING_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
+TEST_BATCH = "test_batch"
+BATCH_FILES = (*TRAINING_BATCHES, TEST_BATCH, META)
+
+_SHAPE = (3, 32, 32)  # of one image in a batch: red, green and blue planes
+_BYTES = 3 * 32 * 32
+
+
+def has_batches(folder: Path) -> bool:
+    """Return whether a folder holds the official Python batches."""
+    return (folder / META).is_file()
+
+
+def has_folders(folder: Path) -> bool:
+    """Return whether a folder holds train/CLASS and test/CLASS."""
+    return (folder / "train").is_dir() and (folder / "test").is_dir()
+
+
+@dataclass(frozen=True)
+class BatchRows:
+    """Loads images of the batches by id ("data_batch_1/17"), as `Catalogue.load` asks for.
+
+    `folder` holds, under each batch's name, its images as plain bytes one after the other.
+    """
+
+    folder: Path
+
+    def __call__(self, id: str) -> np.ndarray:
+        """Return an image as uint8 RGB (32, 32, 3)."""
+        batch, row = id.split("/")
+        with (self.folder / batch).open("rb") as file:
+            file.seek(int(row) * _BYTES)
+            planes = np.frombuffer(file.read(_BYTES), np.uint8).reshape(_SHAPE)
+        return np.ascontiguousarray(planes.transpose(1, 2, 0))
+
+
+def read_batches(folder: Path, labels: Sequence[str], validation_fraction: float, work: Path) -> pd.DataFrame:
+    """Read the official batches, one at a time, without running code that a pickle may carry.
+
+    Args:
+        folder: Holds the batches.
+        labels: The classes; the names in batches.meta must be these, in any order.
+        validation_fraction: Share of each class's training images that is held out.
+        work: An empty folder that gets the images as `BatchRows` reads them.
+
+    Returns:
+        The table of `Catalogue`.
+
+    Raises:
+        TaskshareError: if a batch is missing, is no pickle of plain arrays, or has wrong content.
+    """
+    missing = [name for name in BATCH_FILES if not (folder / name).is_file()]
+    if missing:
+        raise TaskshareError(f"{folder.name}: the batches are not whole, missing: {', '.join(missing)}; fetch it again")
+    names = _unpickle(folder / META).get("label_names", [])
+    _check_classes(META, names, labels)
+    to_class = np.array([labels.index(name) for name in names], np.int8)
+
+    tables = []
+    for batch in (*TRAINING_BATCHES, TEST_BATCH):
+        content = _unpickle(folder / batch)
+        images, classes = content.get("data"), np.asarray(content.get("labels"))
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (_BYTES,):
+            raise TaskshareError(f"{batch}: 'data' is not a uint8 array of {_BYTES} columns; fetch it again")
+        if classes.shape != (len(images),) or not np.isin(classes, range(len(names))).all():
+            raise TaskshareError(f"{batch}: 'labels' are not {len(images)} classes 0 to {len(names) - 1}; fetch again")
+        np.ascontiguousarray(images).tofile(work / batch)
+        ids = [f"{batch}/{row}" for row in range(len(images))]
+        split = "test" if batch == TEST_BATCH else "train"
+        tables.append(pd.DataFrame({"id": ids, "split": split, "class": to_class[classes]}))
+    return _hold_out(pd.concat(tables), validation_fraction)
+
+
+def read_folders(folder: Path, labels: Sequence[str], validation_fraction: float) -> pd.DataFrame:
+    """List the images of train/CLASS and test/CLASS; other arguments and errors as in `read_batches`."""
+    rows: list[tuple[str, str, int]] = []
+    for split in ("train", "test"):
+        with os.scandir(folder / split) as entries:
+            names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+        _check_classes(split, names, labels)
+        for number, label in enumerate(labels):
+            with os.scandir(folder / split / label) as entries:
+                images = [entry.name for entry in entries if is_image(entry.name)]
+            if not images:
+                raise TaskshareError(f"{split}/{label}: no image (.jpg, .jpeg or .png); each class needs some")
+            rows.extend((f"{split}/{label}/{name}", split, number) for name in images)
+    table = pd.DataFrame(rows, columns=["id", "split", "class"]).astype({"class": np.int8})
+    return _hold_out(table, validation_fraction)
+
+
+def _hold_out(table: pd.DataFrame, fraction: float) -> pd.DataFrame:
+    """Sort by id, and move a share of each class's training images to the split "validation", drawn by their ids."""
+    table = table.sort_values("id", ignore_index=True)
+    training = table[table["split"] == "train"]
+    for _, of_class in training.groupby("class"):
+        drawn = sorted((seeds.derive(0, "validation", id), row) for row, id in of_class["id"].items())
+        table.loc[[row for _, row in drawn[: round(fraction * len(drawn))]], "split"] = "validation"
+    return table
+
+
+def _check_classes(where: str, names: Sequence[str], labels: Sequence[str]) -> None:
+    unknown, missing = sorted(set(names) - set(labels)), [label for label in labels if label not in names]
+    if unknown or missing:
+        problems = [
+            f"{what}: {', '.join(found)}" for what, found in (("unknown", unknown), ("missing", missing)) if found
+        ]
+        raise TaskshareError(f"{where}: the classes are not those of the configuration; {'; '.join(problems)}")
+
+
+def _unpickle(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = _PlainUnpickler(file, encoding="latin1").load()  # written by Python 2
+    except TaskshareError as error:
+        raise TaskshareError(f"{path.name}: {error}") from None
+    # A damaged pickle can fail in nearly any way.
+    except Exception as error:
+        raise TaskshareError(f"{path.name}: not a whole batch ({type(error).__name__}); fetch it again") from None
+    if not isinstance(content, dict):
+        raise TaskshareError(f"{path.name}: not a batch of CIFAR-10: it holds no dictionary; fetch it again")
+    return content
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads plain values and NumPy arrays; whatever else a pickle asks for is refused before it runs."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in (("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")):
+            return _empty_array
+        if (module, name) == ("numpy", "ndarray"):
+            return np.ndarray
+        if (module, name) == ("numpy", "dtype"):
+            return _dtype
+        if (module, name) == ("_codecs", "encode"):
+            return _latin1
+        raise TaskshareError(f"asks for the code {module}.{name}, so it is not read; take the official file")
+
+
+def _empty_array(*_: Any) -> np.ndarray:
+    """Stand for NumPy's `_reconstruct`: an array whose shape, type and content the pickle then sets."""
+    return np.ndarray.__new__(np.ndarray, (0,), np.uint8)
+
+
+def _dtype(kind: str, align: int = 0, copy: int = 0) -> np.dtype:
+    """Stand for `numpy.dtype`: old pickles give its flags as integers, which newer NumPy warns of."""
+    return np.dtype(kind)
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """Stand for `codecs.encode`, by which Python 3 writes bytes in the old protocol."""
+    return text.encode("latin1")

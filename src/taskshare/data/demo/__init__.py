@@ -1,0 +1,1 @@
+"""Demonstration data that are drawn, not downloaded, in the file layouts of CelebA and CIFAR-10."""

@@ -1,0 +1,52 @@
+"""Single image files of a raw data set: which files count as images, and their decoding."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from taskshare.data.catalogue import BadImageError
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+# First bytes of a format, and the marker that stands at the end of every whole file. OpenCV fills the missing part of a
+# truncated image with grey and reports nothing, so the end is looked for first.
+_FORMATS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND"}
+_END = 64  # bytes at the end of a file that hold the marker; some writers pad
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file name is that of an image: a JPEG or PNG that is not hidden."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Loads images of a folder by their path in it, as `Catalogue.load` asks for."""
+
+    folder: Path
+
+    def __call__(self, id: str) -> np.ndarray:
+        """Return an image as uint8 RGB (height, width, 3).
+
+        Raises:
+            BadImageError: if the file cannot be read, is no JPEG or PNG, or is truncated or broken.
+        """
+        try:
+            content = (self.folder / id).read_bytes()
+        except OSError as error:
+            raise BadImageError(id, f"cannot be read: {error.strerror}") from None
+        end = next((end for start, end in _FORMATS.items() if content.startswith(start)), None)
+        if end is None:
+            raise BadImageError(id, "neither a JPEG nor a PNG file")
+        if end not in content[-_END:]:
+            raise BadImageError(id, "truncated: the end of the file is missing")
+        try:
+            # Landmarks refer to the pixels as stored, so an orientation tag is not applied.
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        except cv2.error:
+            image = None
+        if image is None:
+            raise BadImageError(id, "cannot be decoded")
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

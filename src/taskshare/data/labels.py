@@ -1,0 +1,25 @@
+"""The labels of a task, from the label table of a prepared split."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+
+def task_labels(table: pd.DataFrame, labels: Sequence[str], task: str) -> np.ndarray:
+    """Return each image's label for one task.
+
+    Args:
+        table: Label table of a split: one int8 column per attribute, or the int8 column `class`.
+        labels: The data set's attributes or classes, in the files' order.
+        task: An attribute, or a pair of classes FIRST.SECOND.
+
+    Returns:
+        int8 (N,): 1 where the image has the attribute or is of the second class, 0 where it has not or is of the first
+        class, -1 where the image is not part of the task.
+    """
+    if task in labels:
+        return table[task].to_numpy(np.int8)
+    classes = table["class"].to_numpy()
+    first, second = (labels.index(name) for name in task.split("."))
+    return np.where(classes == second, 1, np.where(classes == first, 0, -1)).astype(np.int8)

@@ -1,0 +1,60 @@
+"""Where a run is computed, and the settings that make it fast and repeatable there."""
+
+import ctypes
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+from taskshare.config import Training
+from taskshare.errors import TaskshareError
+
+
+def choose(wanted: str) -> torch.device:
+    """Return the device for `auto` (a GPU if there is one), `cpu` or `cuda`.
+
+    Raises:
+        TaskshareError: if `cuda` is wanted and there is none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise TaskshareError("device: cuda is wanted, but torch finds no GPU here; take device: auto or cpu")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def set_up(threads: int) -> None:
+    """Choose deterministic algorithms, set the CPU threads, and let glibc keep the memory it has."""
+    # cuBLAS reads it when its first handle is made; without it deterministic algorithms refuse matrix products.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    # It would write NaN into all new memory, to show reads of what was never written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+    torch.set_num_threads(threads)
+    if platform.libc_ver()[0] == "glibc":
+        # Activations of tens of megabytes would else be mapped, zeroed and unmapped at every step.
+        mmap_max, trim_threshold = -4, -1
+        libc = ctypes.CDLL(None)
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+def computes_in_bfloat16(training: Training, device: torch.device) -> bool:
+    """Return whether a run computes in bfloat16: as told, or for `auto` where the device has instructions for it."""
+    if training.precision != "auto":
+        return training.precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(flag in _processor("flags").split() for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def describe(device: torch.device) -> tuple[str, str]:
+    """Return the names of the device and of the processor."""
+    processor = _processor("model name") or platform.processor() or platform.machine()
+    return (torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"), processor
+
+
+def _processor(key: str) -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")

@@ -1,0 +1,1 @@
+"""Evaluation phase: prediction, metrics, analyses."""

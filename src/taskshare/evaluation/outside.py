@@ -1,0 +1,128 @@
+"""A checkpoint on images that are not its own: another source, or a folder of pictures."""
+
+import csv
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from taskshare import config, device, files
+from taskshare.data import image_files
+from taskshare.data.align import LandmarkError
+from taskshare.data.catalogue import LANDMARKS, BadImageError
+from taskshare.data.images import prepare_image
+from taskshare.data.prepare import prepare
+from taskshare.errors import TaskshareError
+from taskshare.evaluation import scoring
+from taskshare.networks import weights
+from taskshare.networks.inference import logits
+
+BLOCK = 64
+
+
+def evaluate_source(
+    checkpoint: Path,
+    source: Path,
+    split: str,
+    out: Path | None,
+    on_bad_image: Literal["stop", "skip"] | str,
+    wanted_device: str = "auto",
+) -> dict[str, Any]:
+    """Evaluate a checkpoint on a split of any source in the layout of the checkpoint's own data set.
+
+    The images are prepared as the checkpoint's run prepared its own, into a temporary folder.
+
+    Args:
+        checkpoint: weights.safetensors of a run.
+        source: archive or folder.
+        split: `train`, `validation` or `test` of that source.
+        out: folder for scores.parquet and metrics.json, or None to keep neither.
+        on_bad_image: `stop` or `skip`.
+        wanted_device: `auto`, `cpu` or `cuda`.
+
+    Returns:
+        The content of metrics.json.
+
+    Raises:
+        TaskshareError: as `prepare` and `scoring.evaluate` do.
+    """
+    run, _ = weights.load(checkpoint)
+    dataset = config.Dataset(layout=run.layout, labels=run.labels, variants={run.variant_name: run.variant})
+    with tempfile.TemporaryDirectory(prefix="taskshare-") as folder:
+        work = Path(folder)
+        prepare(run.dataset, dataset, source, "path", run.variant, work, on_bad_image, 1)  # type: ignore[arg-type]
+        return scoring.evaluate(checkpoint, work, split, out or work, wanted_device)
+
+
+def predict(checkpoint: Path, images: Path, landmarks: Path | None, out: Path, wanted_device: str = "auto") -> None:
+    """Write a CSV with the probability of each task's positive label, 0 to 1, for every image of a folder.
+
+    Args:
+        checkpoint: weights.safetensors of a run.
+        images: folder of image files, taken in the order of their names.
+        landmarks: table of five landmarks by file name; needed if the run aligned its images.
+        out: CSV file: `image`, then one column per task.
+        wanted_device: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        TaskshareError: if there is no image, or one cannot be read or aligned.
+    """
+    run, network = weights.load(checkpoint)
+    device.set_up(run.training.threads)
+    where = device.choose(wanted_device)
+    network = network.to(where)
+    if run.variant.align and landmarks is None:
+        raise TaskshareError(f"{checkpoint}: its run aligned the images by landmarks; give them with --landmarks")
+    names = sorted(path.name for path in images.iterdir() if image_files.is_image(path.name))
+    if not names:
+        raise TaskshareError(f"{images}: no image files there")
+    table = read_landmarks(landmarks) if landmarks is not None and run.variant.align else None
+    load = image_files.ImageFiles(images)
+
+    def prepared(name: str) -> np.ndarray:
+        points = None
+        if table is not None:
+            if name not in table.index:
+                raise TaskshareError(f"{landmarks}: no landmarks for {name}; add its row")
+            points = table.loc[name].to_numpy(np.float32).reshape(5, 2)
+        try:
+            return prepare_image(load(name), points, run.variant)[0]
+        except (BadImageError, LandmarkError) as error:
+            raise TaskshareError(f"{images / name}: {error}") from None
+
+    def blocks() -> Iterator[tuple[list[str], np.ndarray]]:
+        for start in range(0, len(names), BLOCK):
+            part = names[start : start + BLOCK]
+            yield part, np.stack([prepared(name) for name in part])
+
+    with files.atomic(out) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["image", *run.tasks])
+        for part, pixels in blocks():
+            probabilities = 1 / (1 + np.exp(-logits(network, [pixels], where)))
+            writer.writerows(
+                [name, *(f"{value:.6f}" for value in row)] for name, row in zip(part, probabilities, strict=True)
+            )
+
+
+def read_landmarks(path: Path) -> pd.DataFrame:
+    """Return ten landmark columns, float, by image name, from CelebA's list or a CSV with the same columns.
+
+    A CSV names the image in its first column and has the columns lefteye_x, lefteye_y, ... rightmouth_y.
+
+    Raises:
+        TaskshareError: if a column is missing or a value is no number.
+    """
+    try:
+        if path.suffix.lower() == ".csv":
+            table = pd.read_csv(path, index_col=0)
+        else:
+            table = pd.read_csv(path, sep=r"\s+", skiprows=2, header=None, index_col=0)
+            table.columns = pd.Index(LANDMARKS) if table.shape[1] == len(LANDMARKS) else table.columns
+        return table[list(LANDMARKS)].astype("float32")
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise TaskshareError(f"{path}: not a table of landmarks by image name ({reason}); see --help") from None

@@ -1,0 +1,105 @@
+"""What the Snakefile needs to know: files of the graph and arguments of its jobs, from params.yaml.
+
+Imports no more than `config` does, and for the same reason.
+"""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from taskshare.config import SPLITS, Params, Run
+
+TRAINING_FILES = ("weights.safetensors", "history.parquet", "transfer.parquet", "timing.parquet", "provenance.json")
+EVALUATION_FILES = ("scores.parquet", "metrics.json")
+
+
+class Graph:
+    """The files and jobs of the current scale.
+
+    Args:
+        params: validated params.yaml.
+        folder: the working folder; sources are looked up there.
+    """
+
+    def __init__(self, params: Params, folder: Path) -> None:
+        self.params = params
+        self.folder = folder
+        self.results = f"results/{params.scale}"
+        self.jobs = params.enabled_jobs()
+
+    def job(self, run: str, seed: str) -> Run:
+        """Return the resolved run of the wildcards `run` and `seed`."""
+        return self.jobs[f"{run}/seed{seed}"]
+
+    def source_path(self, dataset: str) -> str:
+        """Return the archive or folder that holds a data set's raw files."""
+        kind = self.params.source_kind(dataset)
+        if kind == "synthetic":
+            return f"{self.results}/data/{dataset}/synthetic.tar"
+        return f"raw/{dataset}" if kind == "download" else self.params.source(dataset)
+
+    def source_files(self, dataset: str) -> list[str]:
+        """Return the files whose change means that the raw data changed; never a folder."""
+        path = self.source_path(dataset)
+        if self.params.source_kind(dataset) == "download":
+            return [f"{path}/download.json"]
+        if self.params.source_kind(dataset) == "synthetic" or (self.folder / path).is_file():
+            return [path]
+        lists = sorted((self.folder / path).glob("*.txt")) or sorted((self.folder / path).glob("*/*.txt"))
+        return [str(file) for file in lists]
+
+    def prepared(self, run: Run) -> str:
+        """Return the folder of a run's prepared data."""
+        return f"{self.results}/data/{run.dataset}/{run.variant_name}"
+
+    def prepared_files(self, run: Run, splits: tuple[str, ...]) -> list[str]:
+        """Return array and label table of the splits."""
+        return [f"{self.prepared(run)}/{split}.{kind}" for split in splits for kind in ("npy", "parquet")]
+
+    def training_inputs(self, run: Run) -> list[str]:
+        """Return what a run is trained on, and validated on if it selects."""
+        splits: tuple[str, ...] = ("train", "validation") if run.training.selection == "best" else ("train",)
+        return self.prepared_files(run, splits)
+
+    def manifests(self, run: Run) -> list[str]:
+        """Return the manifest of each task of a run."""
+        folder = f"{self.prepared(run)}/manifests"
+        return [f"{folder}/{task}-{run.sampling}-{run.resampling}-seed{run.seed}.parquet" for task in run.tasks]
+
+    def variants(self) -> dict[str, list[str]]:
+        """Return, for each folder of prepared data that a job needs, the tasks that are trained on it."""
+        folders: dict[str, dict[str, None]] = {}
+        for run in self.jobs.values():
+            folders.setdefault(self.prepared(run), {}).update(dict.fromkeys(run.tasks))
+        return {folder: list(tasks) for folder, tasks in folders.items()}
+
+    def report_inputs(self) -> list[str]:
+        """Return every result that the report shows."""
+        folders = self.variants()
+        return [
+            *(f"{folder}/{name}" for folder in folders for name in ("facts.json", "contact_sheet.png")),
+            *(f"{folder}/{split}.parquet" for folder in folders for split in SPLITS),
+            *(f"{self.results}/training/{key}/{name}" for key in self.jobs for name in TRAINING_FILES),
+            *(f"{self.results}/evaluation/{key}/{name}" for key in self.jobs for name in EVALUATION_FILES),
+        ]
+
+    def dataset_json(self, dataset: str) -> str:
+        """Return a data set's layout and labels as JSON, without its variants, which do not concern each other."""
+        return self.params.datasets[dataset].model_copy(update={"variants": {}}).model_dump_json()
+
+    def variant_json(self, dataset: str, variant: str) -> str:
+        """Return a variant at the current scale as JSON."""
+        return self.params.variant(dataset, variant).model_dump_json()
+
+    def params_json(self) -> str:
+        """Return the whole of params.yaml as it is in force, as JSON; of a source's path only the last part."""
+        content = self.params.model_dump()
+        for dataset in self.params.datasets:
+            if self.params.source_kind(dataset) == "path":
+                content[dataset] = Path(self.params.source(dataset)).name
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+    def gpus_per_job(self) -> Literal[0, 1]:
+        """Return whether a training job takes a GPU on this machine."""
+        wanted = self.params.device
+        return 1 if wanted == "cuda" or (wanted == "auto" and any(Path("/dev").glob("nvidia[0-9]*"))) else 0

@@ -1,0 +1,48 @@
+"""From a configuration to a network with its initial weights."""
+
+import torch
+from torch import Tensor, nn
+
+from taskshare import config, seeds
+from taskshare.networks.dynamic import DynamicMultiTask
+from taskshare.networks.hard import HardSharing
+from taskshare.networks.single import SingleTask
+from taskshare.networks.subnet import Subnet
+
+SharingNetwork = SingleTask | HardSharing | DynamicMultiTask
+
+
+def build(network: config.Network, tasks: list[str], image_size: int, image_channels: int, seed: int) -> SharingNetwork:
+    """Return a network that maps images (N, C, H, W) to logits (N, tasks), in float32 on the CPU.
+
+    A subnet's initial weights depend on `seed` and its task's name only, so the subnets of single-task and dynamic
+    networks of one seed start equal.
+
+    Raises:
+        TaskshareError: if the images are too small for the network.
+    """
+
+    def subnet(owner: str, first: int = 1, last: int = 7) -> Subnet:
+        generator = torch.Generator().manual_seed(seeds.derive(seed, "weights", owner))
+        return Subnet(network, image_size, image_channels, generator, first, last)
+
+    if network.scheme == "single":
+        return SingleTask([subnet(task) for task in tasks])
+    if network.scheme == "hard":
+        first = network.shared_layers + 1
+        return HardSharing(subnet("shared", last=network.shared_layers), [subnet(task, first=first) for task in tasks])
+    return DynamicMultiTask([subnet(task) for task in tasks], network)
+
+
+def to_input(pixels: Tensor) -> Tensor:
+    """Map uint8 pixels (N, H, W, C) to float32 in -1..1, (N, C, H, W), channels last in memory."""
+    return pixels.permute(0, 3, 1, 2).to(torch.float32).div_(127.5).sub_(1.0)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of learned values; beta's diagonal, which takes no part, is not counted."""
+    count = sum(parameter.numel() for parameter in network.parameters())
+    for name, parameter in network.named_parameters():
+        if name.endswith(".beta"):
+            count -= parameter.numel() // parameter.shape[0]
+    return count

@@ -1,0 +1,18 @@
+"""Single-task learning (ST): one subnet per task, and nothing between them."""
+
+import torch
+from torch import Tensor, nn
+
+from taskshare.networks.subnet import Subnet
+
+
+class SingleTask(nn.Module):
+    """Independent subnets side by side; with one task, the paper's ST CNN (Fang 2017, section 4.1)."""
+
+    def __init__(self, subnets: list[Subnet]) -> None:
+        super().__init__()
+        self.subnets = nn.ModuleList(subnets)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to logits (N, tasks)."""
+        return torch.stack([subnet(images) for subnet in self.subnets], dim=1)

@@ -1,0 +1,1 @@
+"""Report phase: tables, figures, rendering."""

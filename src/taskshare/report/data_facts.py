@@ -1,0 +1,115 @@
+"""What the report says of the data: counts, minority rates, digests, images left out, pictures of examples."""
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from taskshare.config import SPLITS, Params, Run
+from taskshare.report.results import Results
+
+LEFT_OUT_SHOWN = 20
+RAREST_SHOWN = 4
+SHEET_BYTES = 400_000
+"""Most that one picture of examples may add to the page, before base64."""
+
+
+@dataclass(frozen=True)
+class TaskRate:
+    """Counts of one task in the training split."""
+
+    task: str
+    positives: int
+    negatives: int
+
+    @property
+    def minority(self) -> float:
+        """Share of the rarer label, 0 to 0.5."""
+        return min(self.positives, self.negatives) / max(1, self.positives + self.negatives)
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """One data set in one variant, or the note that it has not been prepared."""
+
+    dataset: str
+    variant: str
+    image: str
+    source: str
+    prepared: bool
+    official: bool
+    synthetic: bool
+    counts: dict[str, int]
+    files: dict[str, dict[str, Any]]
+    rates: list[TaskRate]
+    rarest: list[tuple[str, float]]
+    left_out: list[tuple[str, str]]
+    left_out_count: int
+    sheet: str | None
+
+
+def data_facts(params: Params, results: Results) -> list[DataFacts]:
+    """Return the facts of each data set and variant that an enabled experiment uses, in the order of params.yaml."""
+    users: dict[tuple[str, str], list[Run]] = {}
+    for job in params.enabled_jobs().values():
+        users.setdefault((job.dataset, job.variant_name), []).append(job)
+    return [_facts(params, results, dataset, variant, runs) for (dataset, variant), runs in users.items()]
+
+
+def _facts(params: Params, results: Results, dataset: str, variant: str, runs: list[Run]) -> DataFacts:
+    facts = results.facts(dataset, variant) or {}
+    shape = runs[0].variant
+    kind = "synthetic" if params.source(dataset) == "synthetic" else "path"
+    counts = facts.get("counts", {})
+    train = facts.get("positives", {}).get("train", {})
+    attributes = runs[0].layout == "attributes"
+    shares = [(label, train[label] / max(1, counts.get("train", 0))) for label in train] if attributes else []
+    left_out = [(str(name), str(reason)) for name, reason in facts.get("left_out", [])]
+    sheet = results.contact_sheet(dataset, variant) if params.report.example_images else None
+    words = [f"{shape.size} × {shape.size} pixels", shape.colour]
+    words += ["aligned"] if shape.align else []
+    words += ["histogram-equalised"] if shape.equalise else []
+    return DataFacts(
+        dataset=dataset,
+        variant=variant,
+        image=", ".join(words),
+        source=facts.get("source", kind),
+        prepared=bool(facts),
+        official=bool(facts.get("official", False)),
+        synthetic=bool(facts.get("synthetic", kind == "synthetic")),
+        counts={split: counts[split] for split in SPLITS if split in counts},
+        files=facts.get("files", {}),
+        rates=_rates((task for run in runs for task in run.tasks), train, counts.get("train", 0)),
+        rarest=sorted(((label, min(share, 1 - share)) for label, share in shares), key=lambda item: item[1])[
+            :RAREST_SHOWN
+        ],
+        left_out=left_out[:LEFT_OUT_SHOWN],
+        left_out_count=len(left_out),
+        sheet=None if sheet is None else data_address(sheet),
+    )
+
+
+def _rates(tasks: Iterable[str], positives: dict[str, int], images: int) -> list[TaskRate]:
+    rates = []
+    for task in dict.fromkeys(tasks):
+        first, _, second = task.partition(".")
+        if task in positives:
+            rates.append(TaskRate(task, positives[task], images - positives[task]))
+        elif first in positives and second in positives:
+            rates.append(TaskRate(task, positives[second], positives[first]))
+    return rates
+
+
+def data_address(path: Path, limit: int = SHEET_BYTES) -> str:
+    """Return a PNG as a data address; beyond `limit` bytes, as a JPEG that is halved until it is small enough."""
+    content, kind = path.read_bytes(), "png"
+    if len(content) > limit:
+        picture = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR))
+        while len(content) > limit:
+            content, kind = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes(), "jpeg"
+            picture = np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

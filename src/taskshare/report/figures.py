@@ -1,0 +1,218 @@
+"""Training curves and heat maps of the task transfer connections (Fang 2017, section 3), as inline SVG."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+
+from taskshare.config import Experiment, Params
+from taskshare.report import svg
+from taskshare.report.results import Results
+
+CURVES = {
+    "training_loss": "training loss",
+    "training_error": "training error (%)",
+    "validation_balanced_accuracy": "validation (%)",
+}
+PERCENT = {"training_error", "validation_balanced_accuracy"}
+Look = tuple[str, str | tuple[int, tuple[int, ...]]]
+# Colours of Okabe and Ito: told apart by colour-blind readers, and seen on white and on black.
+LOOKS: list[Look] = [
+    ("#2288cc", ":"),
+    ("#d9660a", "--"),
+    ("#0b9a70", "-"),
+    ("#b5578f", "-."),
+    ("#8a7a00", (0, (5, 1, 1, 1, 1, 1))),
+]
+DASHES = {":": "1.5 2.5", "--": "6 3", "-": "none", "-.": "6 2 1.5 2"}
+POINTS_PER_LINE = 60
+DIVERGING = LinearSegmentedColormap.from_list("alpha", ["#2f6f9f", "#f3f1ea", "#c4622d"])
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """How one row's lines look."""
+
+    label: str
+    colour: str
+    dashes: str
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One small multiple per task of an experiment."""
+
+    experiment: str
+    legend: list[LegendEntry]
+    pictures: list[str]
+    sources: list[str]
+    validated: bool
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Alpha of one run at the end of training, mean over seeds: a picture per layer and the last layer as numbers."""
+
+    run: str
+    tasks: list[str]
+    seeds: list[int]
+    iteration: int
+    start: float
+    limit: float
+    pictures: list[str]
+    last_layer: int
+    numbers: list[list[float]]
+    source: str
+
+
+def curves(params: Params, name: str, experiment: Experiment, results: Results) -> Curves | None:
+    """Draw loss, error and validation balanced accuracy of every row by task; None where nothing has been run."""
+    histories: dict[str, dict[str, list[pd.DataFrame]]] = {}
+    sources = []
+    for label, run_name in experiment.rows.items():
+        alone = ".*" if params.runs[run_name].each_task_alone else ""
+        sources.append(f"training/{run_name}{alone}/seed*/history.parquet")
+        for job in params.jobs(run_name):
+            history = results.history(job.name, job.seed)
+            if history is None:
+                continue
+            for task in job.tasks:
+                part = history[history["task"] == task].sort_values("iteration")
+                histories.setdefault(task, {}).setdefault(label, []).append(part)
+    if not histories:
+        return None
+    looks = {label: LOOKS[index % len(LOOKS)] for index, label in enumerate(experiment.rows)}
+    validated = any(
+        part["validation_balanced_accuracy"].notna().any()
+        for rows in histories.values()
+        for parts in rows.values()
+        for part in parts
+    )
+    with svg.style():
+        pictures = [_task_curves(name, task, rows, looks) for task, rows in histories.items()]
+    legend = [LegendEntry(label, look[0], DASHES.get(str(look[1]), "5 1 1 1")) for label, look in looks.items()]
+    return Curves(name, legend, pictures, list(dict.fromkeys(sources)), validated)
+
+
+def transfer(params: Params, run_name: str, results: Results) -> Transfer | None:
+    """Draw the learned alpha of a dynamic run, one picture per layer; None where the run has none.
+
+    Colours diverge around the start of alpha, since what learning changed is the question.
+    """
+    jobs = list(params.jobs(run_name))
+    tables = {}
+    for job in jobs:
+        table = results.transfer(job.name, job.seed)
+        if table is not None and len(table):
+            tables[job.seed] = table[table["iteration"] == table["iteration"].max()]
+    if not tables:
+        return None
+    tasks = jobs[0].tasks
+    final = pd.concat(tables.values())
+    means = final.groupby(["layer", "source", "target"])["alpha"].mean()
+    layers = sorted(final["layer"].unique())
+    matrices = {
+        layer: np.array([[means.get((layer, source, target), np.nan) for target in tasks] for source in tasks])
+        for layer in layers
+    }
+    start = float(1 / (1 + np.exp(-jobs[0].network.transfer.initial_beta)))
+    off_diagonal = ~np.eye(len(tasks), dtype=bool)
+    moved = [float(np.nanmax(np.abs(matrix[off_diagonal] - start))) for matrix in matrices.values()]
+    limit = max(0.05, *moved) if len(tasks) > 1 else 0.05
+    with svg.style():
+        pictures = [_heat_map(run_name, layer, matrix, tasks, start, limit) for layer, matrix in matrices.items()]
+    return Transfer(
+        run=run_name,
+        tasks=tasks,
+        seeds=sorted(tables),
+        iteration=int(final["iteration"].max()),
+        start=start,
+        limit=limit,
+        pictures=pictures,
+        last_layer=int(layers[-1]),
+        numbers=matrices[layers[-1]].tolist(),
+        source=f"training/{run_name}/seed*/transfer.parquet",
+    )
+
+
+def key(*parts: str) -> str:
+    """Return a name that can start an id."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", "-".join(parts))
+
+
+def thin_out(table: pd.DataFrame, points: int = POINTS_PER_LINE) -> pd.DataFrame:
+    """Return at most `points` rows, evenly spaced, the first and the last among them."""
+    if len(table) <= points:
+        return table
+    return table.iloc[np.unique(np.linspace(0, len(table) - 1, points).round().astype(int))]
+
+
+def _task_curves(
+    name: str,
+    task: str,
+    rows: Mapping[str, list[pd.DataFrame]],
+    looks: Mapping[str, Look],
+) -> str:
+    shown = {
+        column: label
+        for column, label in CURVES.items()
+        if any(part[column].notna().any() for parts in rows.values() for part in parts)
+    }
+    figure = Figure(figsize=(3.6, 1.25 * max(1, len(shown)) + 0.55), layout="constrained")
+    all_axes = figure.subplots(max(1, len(shown)), 1, sharex=True, squeeze=False)[:, 0]
+    all_axes[0].set_title(task.replace("_", " "), loc="left")
+    for axes, (column, label) in zip(all_axes, shown.items(), strict=False):
+        for row, parts in rows.items():
+            _lines(axes, column, parts, looks[row])
+        axes.set_ylabel(label)
+        axes.grid(axis="y")
+        axes.locator_params(axis="y", nbins=4)
+    figure.align_ylabels()
+    all_axes[-1].set_xlabel("iteration")
+    all_axes[-1].locator_params(axis="x", nbins=5)
+    title = f"Training curves of {task}: {', '.join(shown.values())} against iteration for {', '.join(rows)}"
+    return svg.inline(figure, key(name, "curves", task), title)
+
+
+def _lines(axes: Axes, column: str, parts: list[pd.DataFrame], look: Look) -> None:
+    factor = 100 if column in PERCENT else 1
+    known = [part.dropna(subset=[column]) for part in parts]
+    if len(parts) > 1:
+        for part in known:
+            thin = thin_out(part)
+            axes.plot(thin["iteration"], factor * thin[column], color=look[0], linewidth=0.5, alpha=0.45)
+    mean = thin_out(pd.concat(known).groupby("iteration")[column].mean().reset_index())
+    axes.plot(mean["iteration"], factor * mean[column], color=look[0], linewidth=1.6, linestyle=look[1])
+
+
+def _heat_map(run: str, layer: int, matrix: np.ndarray, tasks: list[str], start: float, limit: float) -> str:
+    figure = Figure(figsize=(3.7, 3.3), layout="constrained")
+    axes = figure.subplots()
+    normalise = Normalize(start - limit, start + limit)
+    size = len(tasks)
+    off_diagonal = np.where(np.eye(size, dtype=bool), np.nan, matrix)
+    axes.pcolormesh(off_diagonal, cmap=DIVERGING, norm=normalise, linewidth=0)
+    for row in range(size):
+        for column in range(size):
+            value = matrix[row, column]
+            if np.isnan(value):
+                continue
+            filled = "#ffffff" if abs(value - start) > 0.75 * limit else "#1a1a1a"
+            colour = svg.INK if row == column else filled
+            axes.text(column + 0.5, row + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
+    names = [task.replace("_", " ") for task in tasks]
+    axes.set_xticks(np.arange(size) + 0.5, names, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(np.arange(size) + 0.5, names)
+    axes.invert_yaxis()
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_title(f"Layer {layer}", loc="left")
+    axes.set_xlabel("to")
+    axes.set_ylabel("from")
+    return svg.inline(figure, key(run, "alpha", str(layer)), f"Alpha of {run} on layer {layer}, from task to task")

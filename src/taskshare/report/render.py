@@ -1,0 +1,109 @@
+"""The report: one HTML file from whatever results stand there."""
+
+import os
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from taskshare import files
+from taskshare.config import Params
+from taskshare.report import data_facts, figures, provenance, tables
+from taskshare.report.intervals import LEVEL
+from taskshare.report.published import load_deviations, load_published
+from taskshare.report.results import Results
+
+MINUS = "−"
+
+
+def render(params: Params, results: Path, templates: Path, out: Path) -> None:
+    """Write the report.
+
+    The file is self-contained, and the same inputs give the same bytes. Results may be incomplete or absent: what is
+    missing is shown as not run.
+
+    Args:
+        params: The configuration.
+        results: The scale's folder of results, results/SCALE.
+        templates: The folder with templates/, published/ and deviations.yaml.
+        out: The HTML file to write.
+
+    Raises:
+        TaskshareError: a result, a published number or a register entry that cannot be read.
+    """
+    stored = Results(results)
+    published = load_published(templates / "published")
+    register = load_deviations(templates / "deviations.yaml")
+    enabled = {name: item for name, item in params.experiments.items() if item.enabled}
+    data = data_facts.data_facts(params, stored)
+    generated = {facts.dataset for facts in data if facts.synthetic}
+    jobs, versions = provenance.job_rows(params, stored)
+    dynamic = dict.fromkeys(run for item in enabled.values() for run in item.rows.values())
+    context = {
+        "params": params,
+        "scale": params.scale,
+        "level": LEVEL,
+        "data": data,
+        "demonstration": params.scale == "demo" or bool(generated),
+        "unofficial": [facts for facts in data if facts.prepared and not facts.synthetic and not facts.official],
+        "tables": [
+            tables.comparison_table(params, name, item, published.get(name), stored, _uses(params, name, generated))
+            for name, item in enabled.items()
+        ],
+        "curves": [drawn for name, item in enabled.items() if (drawn := figures.curves(params, name, item, stored))],
+        "transfers": [heat for run in dynamic if (heat := figures.transfer(params, run, stored))],
+        "summaries": {name: provenance.run_summaries(params, name, stored) for name in enabled},
+        "test_counts": {name: provenance.test_counts(params, name, stored) for name in enabled},
+        "register": register,
+        "rate_entry": next((entry for entry in register if entry.id == "fang2017-8"), None),
+        "selection_entry": next((entry for entry in register if entry.id == "ours-selection"), None),
+        "jobs": jobs,
+        "versions": versions,
+        "base": Path(os.path.relpath(results.resolve(), out.resolve().parent)).as_posix(),
+    }
+    files.write_text(out, _environment(templates / "templates").get_template("page.html.j2").render(context))
+
+
+def _uses(params: Params, experiment: str, datasets: set[str]) -> bool:
+    return any(params.runs[run].dataset in datasets for run in params.experiments[experiment].rows.values())
+
+
+def _environment(folder: Path) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        fixed=fixed, signed=signed, grouped=grouped, exact=exact, mebibytes=mebibytes, key=figures.key, svg=Markup
+    )
+    return environment
+
+
+def fixed(value: float, digits: int = 1) -> str:
+    """Format a number with a true minus sign; a rounded zero has no sign."""
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """Format a difference with its sign."""
+    text = fixed(value, digits)
+    return text if text.startswith(MINUS) or float(text) == 0 else f"+{text}"
+
+
+def grouped(value: float) -> str:
+    """Format a count with thin spaces between thousands."""
+    return f"{value:,.0f}".replace(",", "\u202f")
+
+
+def exact(value: float) -> str:
+    """Format a number for a data attribute: plain, with four digits."""
+    return f"{value:.4f}"
+
+
+def mebibytes(value: float) -> str:
+    """Format bytes as MiB."""
+    return grouped(value / 2**20)

@@ -1,0 +1,1 @@
+"""Training phase: batches, loop, checkpoints, devices."""

@@ -1,0 +1,108 @@
+"""Which samples make up the batch of an iteration: a function of the run and the iteration alone."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from taskshare import seeds
+from taskshare.config import Run
+from taskshare.data.arrays import ImageArray
+
+
+class Stream:
+    """An endless sequence of samples: the pool in a new random order for each pass.
+
+    Args:
+        samples: the pool, (N,) of any dtype.
+        seed: seed of the run.
+        names: name of the stream; streams of other names have other orders.
+    """
+
+    def __init__(self, samples: np.ndarray, seed: int, *names: str | int) -> None:
+        self._samples = samples
+        self._seed = seed
+        self._names = names
+        self._orders: dict[int, np.ndarray] = {}
+
+    def take(self, start: int, count: int) -> np.ndarray:
+        """Return the samples at positions `start` to `start + count - 1` of the sequence."""
+        size = len(self._samples)
+        positions = np.arange(start, start + count)
+        passes, places = positions // size, positions % size
+        chosen = [self._order(number)[places[passes == number]] for number in np.unique(passes).tolist()]
+        return self._samples[np.concatenate(chosen)]
+
+    def _order(self, number: int) -> np.ndarray:
+        if number not in self._orders:
+            # Only the pass in hand and its predecessor are asked for.
+            self._orders = {key: order for key, order in self._orders.items() if key == number - 1}
+            shuffle = seeds.generator(self._seed, "batches", *self._names, number)
+            self._orders[number] = shuffle.permutation(len(self._samples))
+        return self._orders[number]
+
+
+class Batches:
+    """Batches of a run.
+
+    Pooled: one batch from each task's own pool, half positives and half negatives if the pools are resampled
+    (Fang 2017, sections 4.1 and 4.2; reading 10). Shared: one batch with the labels of all tasks.
+
+    Args:
+        run: the run.
+        labels: int8 (tasks, N), the label of each training image for each task, or -1.
+        pools: for each task, the indices of its manifest, (M,).
+    """
+
+    def __init__(self, run: Run, labels: np.ndarray, pools: list[np.ndarray]) -> None:
+        self._size = run.training.batch_size
+        self._labels = labels
+        self.pooled = run.batches == "pooled"
+        self._streams: list[list[Stream]] = []
+        if not self.pooled:
+            self._streams = [[Stream(pools[0], run.seed, "shared")]]
+            return
+        for task, own, pool in zip(run.tasks, labels, pools, strict=True):
+            halves = [pool[own[pool] == label] for label in (0, 1)] if run.sampling == "resampled" else [pool]
+            self._streams.append([Stream(half, run.seed, task, part) for part, half in enumerate(halves)])
+
+    def indices(self, iteration: int) -> np.ndarray:
+        """Return the training images of an iteration: (pools, batch size), one pool if the batch is shared."""
+        rows = []
+        for parts in self._streams:
+            count = self._size // len(parts)
+            rows.append(np.concatenate([part.take(iteration * count, count) for part in parts]))
+        return np.stack(rows)
+
+    def labels(self, indices: np.ndarray) -> np.ndarray:
+        """Return float32 labels (batch size, tasks) of an iteration's images; pooled: task j's of pool j."""
+        if self.pooled:
+            return np.stack([self._labels[task, row] for task, row in enumerate(indices)], axis=1).astype(np.float32)
+        return self._labels[:, indices[0]].T.astype(np.float32)
+
+
+class Pixels:
+    """A split's images where the network computes: on a GPU whole, as uint8; for the CPU read from the file.
+
+    Args:
+        path: prepared .npy file.
+        device: where batches shall lie.
+    """
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        self.array = ImageArray(path)
+        self._device = device
+        self._resident: Tensor | None = None
+        if device.type == "cuda":
+            self._resident = torch.empty(self.array.shape, dtype=torch.uint8, device=device)
+            start = 0
+            for block in self.array.blocks(4096):
+                self._resident[start : start + len(block)] = torch.from_numpy(block).to(device)
+                start += len(block)
+
+    def batch(self, indices: np.ndarray) -> Tensor:
+        """Return uint8 images (n, H, W, C) on the device."""
+        if self._resident is not None:
+            return self._resident[torch.from_numpy(indices.astype(np.int64)).to(self._device)]
+        return torch.from_numpy(self.array.read(indices))

@@ -1,0 +1,304 @@
+"""One training job: from prepared arrays and manifests to weights, history and provenance."""
+
+import datetime
+import math
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from taskshare import device, files
+from taskshare.config import Run, Training
+from taskshare.data.arrays import ImageArray
+from taskshare.data.labels import task_labels
+from taskshare.errors import TaskshareError
+from taskshare.evaluation.metrics import class_accuracies
+from taskshare.networks import weights
+from taskshare.networks.build import SharingNetwork, build, count_parameters, to_input
+from taskshare.networks.dynamic import DynamicMultiTask
+from taskshare.networks.inference import logits
+from taskshare.training import checkpoint, provenance
+from taskshare.training.batches import Batches, Pixels
+from taskshare.training.history import History
+
+VALIDATION_BLOCK = 256
+FINITE_CHECK_EVERY = 10
+
+
+def train(run: Run, prepared: Path, manifests: list[Path], out: Path, wanted_device: str = "auto") -> None:
+    """Train a run, or go on with it, and write its files into `out`.
+
+    While it is under way, a folder `work-DIGEST` in `out` holds its checkpoint; the digest is that of configuration
+    and inputs, so a changed run never goes on from another's state. A run that was killed and goes on ends in the
+    same bytes as one that was not.
+
+    Args:
+        run: what to train.
+        prepared: folder with train.npy, train.parquet and, if validated, validation.npy and validation.parquet.
+        manifests: for each task, its manifest.
+        out: folder for weights.safetensors, history.parquet, transfer.parquet, timing.parquet and provenance.json.
+        wanted_device: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        TaskshareError: if the loss is no longer finite, or there is nothing to validate on though selection needs it.
+    """
+    started = datetime.datetime.now(datetime.UTC)
+    inputs = {
+        path.name: files.sha256(path) for path in [prepared / "train.npy", prepared / "train.parquet", *manifests]
+    }
+    configuration = run.model_dump()
+    work = out / f"work-{files.digest([configuration, inputs])[:16]}"
+    device.set_up(run.training.threads)
+    session = _Session(run, prepared, manifests, device.choose(wanted_device))
+    session.run_to_end(work / "checkpoint.pt")
+
+    weights.save(out / "weights.safetensors", session.selected_network(), run)
+    session.history.write(out)
+    device_name, processor = device.describe(session.device)
+    files.write_json(
+        out / "provenance.json",
+        {
+            "run": configuration,
+            "configuration_digest": files.digest(configuration),
+            "inputs": inputs,
+            **provenance.code(),
+            "versions": provenance.versions(),
+            "device": device_name,
+            "processor": processor,
+            "precision": "bfloat16" if session.bfloat16 else "float32",
+            "parameters": count_parameters(session.network),
+            "selected_iteration": session.selected_iteration,
+            "seconds": round(session.seconds, 3),
+            "images": session.images,
+            "peak_memory_bytes": provenance.peak_memory_bytes(),
+            "started": started.isoformat(timespec="seconds"),
+            "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        },
+    )
+    shutil.rmtree(work, ignore_errors=True)
+
+
+class _Session:
+    """The moving parts of one training job."""
+
+    def __init__(self, run: Run, prepared: Path, manifests: list[Path], where: torch.device) -> None:
+        self.run = run
+        self.device = where
+        self.bfloat16 = device.computes_in_bfloat16(run.training, where)
+        table = pd.read_parquet(prepared / "train.parquet")
+        labels = np.stack([task_labels(table, run.labels, task) for task in run.tasks])
+        pools = [pd.read_parquet(path)["index"].to_numpy() for path in manifests]
+        self.batches = Batches(run, labels, pools)
+        self.pixels = Pixels(prepared / "train.npy", where)
+        self.validation: ImageArray | None = None
+        if run.training.selection == "best":
+            self._open_validation(prepared)
+        network = build(run.network, run.tasks, run.variant.size, run.variant.channels, run.seed)
+        self.network: SharingNetwork = network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = _optimiser(self.network, run.training, run.network.transfer.learning_rate_factor)
+        self.iteration = 0
+        self.images = 0
+        self.seconds = 0.0
+        self.history = History()
+        self.best = -math.inf
+        self.selected_iteration = 0
+        self.selected_state: dict[str, Tensor] | None = None
+        # Sums since the last row of the history: loss, wrong predictions and samples of each task.
+        self.sums = torch.zeros(3, len(run.tasks), dtype=torch.float64, device=where)
+
+    def _open_validation(self, prepared: Path) -> None:
+        self.validation = ImageArray(prepared / "validation.npy")
+        if not len(self.validation):
+            raise TaskshareError(
+                f"{self.run.key}: training.selection: best needs a validation split, and {self.run.dataset} has none; "
+                f"take selection: last, or set datasets.{self.run.dataset}.validation_fraction"
+            )
+        table = pd.read_parquet(prepared / "validation.parquet")
+        self.validation_labels = [task_labels(table, self.run.labels, task) for task in self.run.tasks]
+
+    def run_to_end(self, path: Path) -> None:
+        """Iterate until the last iteration, from the checkpoint at `path` if there is one."""
+        training = self.run.training
+        state = checkpoint.load(path)
+        if state is not None:
+            self._restore(state)
+            _say(f"{self.run.key}: goes on after iteration {self.iteration} of {training.iterations}")
+        begun, before = time.perf_counter(), self.seconds
+        images_before, saved, said = self.images, begun, begun
+        while self.iteration < training.iterations:
+            self._step()
+            now = time.perf_counter()
+            self.seconds = before + now - begun
+            last = self.iteration == training.iterations
+            if self.iteration % FINITE_CHECK_EVERY == 0 or last:
+                self._check_finite()
+            rate = (self.images - images_before) / (now - begun)
+            if self.iteration % training.validate_every == 0 or last:
+                self._record(rate)
+            if now - said >= 10 or last:
+                self._say_progress(rate, (now - begun) / (self.images - images_before))
+                said = now
+            if now - saved >= training.checkpoint_every and not last:
+                checkpoint.save(path, self._state())
+                saved = now
+
+    def selected_network(self) -> SharingNetwork:
+        """Return the network with the weights that selection chose."""
+        if self.selected_state is not None:
+            self.network.load_state_dict(self.selected_state)
+        return self.network
+
+    def _step(self) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["initial_lr"] * _schedule(self.run.training, self.iteration)
+        indices = self.batches.indices(self.iteration)
+        labels = torch.from_numpy(self.batches.labels(indices)).to(self.device)
+        self.network.train()
+        if self.run.training.update == "per_pool":
+            for task, pool in enumerate(indices):
+                self._update(pool, labels[:, [task]], slice(task, task + 1))
+        else:
+            self._update(indices.reshape(-1), labels, slice(None))
+        self.iteration += 1
+        self.images += indices.size
+
+    def _update(self, indices: np.ndarray, labels: Tensor, tasks: slice) -> None:
+        """One gradient step on the sum of the tasks' costs (Fang 2017, eqs 5 and 6).
+
+        `labels` is (batch, tasks); images of pooled batches lie pool after pool, and each costs its own task only.
+        """
+        inputs = to_input(self.pixels.batch(indices))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            outputs = self.network(inputs)[:, tasks].float()
+        if len(outputs) > len(labels):
+            outputs = outputs.unflatten(0, (labels.shape[1], len(labels))).diagonal(dim1=0, dim2=2)
+        losses = binary_cross_entropy_with_logits(outputs, labels, reduction="none").mean(0)
+        self.optimiser.zero_grad(set_to_none=True)
+        losses.sum().backward()
+        self.optimiser.step()
+        with torch.no_grad():
+            wrong = ((outputs > 0) != (labels > 0.5)).sum(0)
+            count = torch.full_like(wrong, len(labels))
+            self.sums[:, tasks] += torch.stack([losses.detach() * len(labels), wrong, count])
+
+    def _check_finite(self) -> None:
+        if not torch.isfinite(self.sums[0]).all():
+            raise TaskshareError(
+                f"{self.run.key}: the loss is not finite at iteration {self.iteration}; "
+                "lower training.learning_rate of this run in params.yaml"
+            )
+
+    def _record(self, rate: float) -> None:
+        run = self.run
+        loss, wrong, count = self.sums.cpu().numpy()
+        self.sums.zero_()
+        validated = self._validate()
+        for task, name in enumerate(run.tasks):
+            self.history.rows["history"].append(
+                {
+                    "iteration": self.iteration,
+                    "images": self.images,
+                    "task": name,
+                    "training_loss": float(loss[task] / count[task]),
+                    "training_error": float(wrong[task] / count[task]),
+                    "validation_balanced_accuracy": validated[task],
+                    "selected": False,
+                }
+            )
+        if isinstance(self.network, DynamicMultiTask):
+            for layer, alpha in self.network.connection_strengths().items():
+                for source, row in zip(run.tasks, alpha.tolist(), strict=True):
+                    for target, strength in zip(run.tasks, row, strict=True):
+                        self.history.rows["transfer"].append(
+                            {
+                                "iteration": self.iteration,
+                                "layer": layer,
+                                "source": source,
+                                "target": target,
+                                "alpha": strength,
+                            }
+                        )
+        self.history.rows["timing"].append(
+            {"iteration": self.iteration, "seconds": self.seconds, "images_per_second": rate}
+        )
+        mean = float(np.mean(validated))
+        if self.validation is None or mean > self.best:
+            self.best = mean
+            self.selected_iteration = self.iteration
+            self.history.select(self.iteration)
+            if self.validation is not None:
+                self.selected_state = {name: value.clone() for name, value in self.network.state_dict().items()}
+
+    def _validate(self) -> list[float]:
+        """Return each task's balanced accuracy on the validation split, 0 to 1; NaN without one."""
+        if self.validation is None:
+            return [math.nan] * len(self.run.tasks)
+        predicted = logits(self.network, self.validation.blocks(VALIDATION_BLOCK), self.device, self.bfloat16) > 0
+        return [
+            float(np.mean(class_accuracies(labels, predicted[:, task])))
+            for task, labels in enumerate(self.validation_labels)
+        ]
+
+    def _say_progress(self, rate: float, seconds_per_image: float) -> None:
+        loss = self.history.rows["history"][-len(self.run.tasks) :]
+        mean = np.mean([row["training_loss"] for row in loss]) if loss else math.nan
+        missing = self.images / self.iteration * (self.run.training.iterations - self.iteration)
+        left = datetime.timedelta(seconds=round(missing * seconds_per_image))
+        _say(
+            f"{self.run.key}: iteration {self.iteration} of {self.run.training.iterations}, loss {mean:.4f}, "
+            f"{rate:.0f} images/s, {left} left"
+        )
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "selected": self.selected_state,
+            "rows": self.history.rows,
+            "sums": self.sums,
+            "numbers": [self.iteration, self.images, self.seconds, self.best, self.selected_iteration],
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.selected_state = state["selected"]
+        self.history = History(state["rows"])
+        self.sums.copy_(state["sums"])
+        self.iteration, self.images, self.seconds, self.best, self.selected_iteration = state["numbers"]
+
+
+def _optimiser(network: nn.Module, training: Training, beta_factor: float) -> torch.optim.SGD:
+    """SGD with momentum; weight decay on convolutions and matrices only, and beta with its own rate (reading 8)."""
+    named = list(network.named_parameters())
+    betas = [parameter for name, parameter in named if name.endswith(".beta")]
+    decayed = [parameter for name, parameter in named if parameter.dim() > 1 and not name.endswith(".beta")]
+    others = [parameter for _, parameter in named if parameter.dim() <= 1]
+    rate = training.learning_rate
+    groups = [
+        {"params": decayed, "lr": rate, "initial_lr": rate, "weight_decay": training.weight_decay},
+        {"params": others, "lr": rate, "initial_lr": rate, "weight_decay": 0.0},
+    ]
+    if betas:
+        groups.append(
+            {"params": betas, "lr": rate * beta_factor, "initial_lr": rate * beta_factor, "weight_decay": 0.0}
+        )
+    return torch.optim.SGD(groups, lr=rate, momentum=training.momentum)
+
+
+def _schedule(training: Training, iteration: int) -> float:
+    """Return the factor on the learning rate at an iteration, counted from 0."""
+    if training.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * iteration / training.iterations))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,132 @@
+"""The sharing schemes and the two limits of Fang 2017, section 3."""
+
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
+
+from taskshare import config
+from taskshare.errors import TaskshareError
+from taskshare.networks.build import build, count_parameters, to_input
+
+TASKS = ["Goatee", "Smiling", "Young"]
+SMALL = {"channels": [4, 5, 6, 7, 8], "fully_connected": 9}
+
+
+def make(scheme, tasks=TASKS, **switches):
+    network = config.Network.model_validate({"scheme": scheme, **SMALL, **switches})
+    return build(network, tasks, image_size=32, image_channels=1, seed=1)
+
+
+@pytest.fixture
+def images():
+    pixels = torch.randint(0, 256, (6, 32, 32, 1), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    return to_input(pixels)
+
+
+@pytest.fixture
+def labels():
+    return torch.tensor([[1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 1, 1]], dtype=torch.float32)
+
+
+def train_steps(network, images, labels, steps=3):
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        cross_entropy(network(images), labels, reduction="none").mean(0).sum().backward()
+        optimiser.step()
+
+
+def test_identity_connections_train_bit_equal_to_independent_single_task_nets(images, labels):
+    dynamic = make("dynamic", transfer={"alpha": "identity"})
+    train_steps(dynamic, images, labels)
+    for column, task in enumerate(TASKS):
+        alone = make("single", [task])
+        train_steps(alone, images, labels[:, [column]])
+        for name, weight in alone.subnets[0].state_dict().items():
+            assert torch.equal(weight, dynamic.subnets[column].state_dict()[name]), (task, name)
+
+
+def test_equal_connections_with_equal_weights_give_the_trunk_gradient_of_hard_sharing(images, labels):
+    hard = make("hard").double()
+    dynamic = make("dynamic", transfer={"alpha": "equal"}).double()
+    images, labels = images.double(), labels.double()
+    for subnet, branch in zip(dynamic.subnets, hard.branches, strict=True):
+        subnet.layers.load_state_dict(hard.trunk.layers.state_dict())
+        subnet.output.load_state_dict(branch.output.state_dict())
+    for network in (hard, dynamic):
+        cross_entropy(network(images), labels, reduction="none").mean(0).sum().backward()
+    for name, parameter in hard.trunk.named_parameters():
+        total = sum(dict(subnet.named_parameters())[name].grad for subnet in dynamic.subnets)
+        torch.testing.assert_close(total, parameter.grad)
+
+
+def test_a_task_continues_with_the_weighted_sum_of_all_responses():
+    transfer = make("dynamic").transfers["2"]
+    with torch.no_grad():
+        transfer.beta.copy_(torch.tensor([[9.0, -1, 0], [2, 9, 1], [0, -2, 9]]))
+    responses = [torch.randn(2, 5, 4, 4, generator=torch.Generator().manual_seed(i)) for i in range(3)]
+    mixed = transfer(responses)
+    alpha = torch.sigmoid(transfer.beta)
+    expected = responses[1] + alpha[0, 1] * responses[0] + alpha[2, 1] * responses[2]
+    torch.testing.assert_close(mixed[1], expected)
+
+
+def test_gradient_only_connections_leave_the_forward_pass_alone_and_share_the_signal(images, labels):
+    alone = make("single")
+    dynamic = make("dynamic", transfer={"applied": "gradient"})
+    assert torch.equal(alone(images), dynamic(images))
+    loss = cross_entropy(dynamic(images)[:, 0], labels[:, 0])
+    loss.backward()
+    assert dynamic.subnets[1].layers[0].operation.weight.grad.abs().sum() > 0
+    assert dynamic.transfers["6"].beta.grad[1, 0] != 0
+
+
+def test_alpha_applied_twice_keeps_the_value_and_squares_the_signal():
+    once, twice = (make("dynamic", transfer={"applied": applied}).transfers["1"] for applied in ("forward", "twice"))
+    gradients = []
+    for transfer in (once, twice):
+        responses = [torch.ones(1, 4, 2, 2, requires_grad=True) for _ in range(3)]
+        transfer(responses)[0].sum().backward()
+        gradients.append((responses[1].grad[0, 0, 0, 0].item(), responses[0].grad[0, 0, 0, 0].item()))
+    assert gradients == [(0.5, 1.0), (0.25, 1.0)]
+
+
+def test_connections_per_channel_start_equal_to_connections_per_pair(images):
+    per_pair, per_channel = (make("dynamic", transfer={"granularity": kind}) for kind in ("scalar", "channel"))
+    torch.testing.assert_close(per_pair(images), per_channel(images))
+
+
+def test_mixing_before_the_pool_differs_from_mixing_after_it(images):
+    after, before = (make("dynamic", transfer={"position": kind}) for kind in ("after_pool", "before_pool"))
+    assert not torch.allclose(after(images), before(images))
+
+
+def test_seven_tasks_learn_252_connections_and_the_papers_subnet_has_its_layers():
+    tasks = [f"task{number}" for number in range(7)]
+    single, dynamic = (
+        build(config.Network(scheme=scheme), tasks, image_size=64, image_channels=1, seed=1)
+        for scheme in ("single", "dynamic")
+    )
+    assert count_parameters(dynamic) - count_parameters(single) == 252
+    shapes = [tuple(layer.operation.weight.shape) for layer in single.subnets[0].layers]
+    assert shapes == [(40, 1, 5, 5), (60, 40, 5, 5), (80, 60, 3, 3), (100, 80, 3, 3), (140, 100, 2, 2), (360, 2240)]
+
+
+@pytest.mark.parametrize("shared_layers", [5, 6])
+def test_hard_sharing_branches_where_it_is_told(images, shared_layers):
+    network = make("hard", shared_layers=shared_layers)
+    assert len(network.trunk.layers) == shared_layers
+    assert network(images).shape == (6, 3)
+
+
+def test_single_task_and_dynamic_networks_of_one_seed_start_equal():
+    alone, dynamic = make("single", ["Young"]), make("dynamic")
+    assert torch.equal(alone.subnets[0].output.weight, dynamic.subnets[2].output.weight)
+    assert not torch.equal(dynamic.subnets[0].output.weight, dynamic.subnets[2].output.weight)
+
+
+def test_valid_padding_needs_larger_images():
+    network = config.Network(scheme="single", padding="valid")
+    assert build(network, ["Young"], 68, 1, seed=1)(torch.zeros(2, 1, 68, 68)).shape == (2, 1)
+    with pytest.raises(TaskshareError, match="images of 32 pixels vanish"):
+        build(network, ["Young"], 32, 1, seed=1)

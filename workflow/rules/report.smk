@@ -1,0 +1,36 @@
+# Every result -> one HTML file.
+
+
+rule parameters:
+    output:
+        f"{graph.results}/params.json",
+    log:
+        f"{graph.results}/logs/report/parameters.log",
+    localrule: True
+    params:
+        content=graph.params_json(),
+    run:
+        Path(output[0]).write_text(params.content, encoding="utf-8")
+
+
+rule report:
+    input:
+        results=graph.report_inputs(),
+        params=f"{graph.results}/params.json",
+        templates=[
+            str(path)
+            for path in sorted(Path("reports").rglob("*"))
+            if path.suffix in (".j2", ".yaml", ".css")
+        ],
+        code=[str(path) for path in sorted(Path("src/taskshare/report").glob("*.py"))],
+    output:
+        f"{graph.results}/report/report.html",
+    log:
+        f"{graph.results}/logs/report/report.log",
+    conda:
+        "../envs/taskshare.yaml"
+    params:
+        results=graph.results,
+    shell:
+        "python -m taskshare report --params {input.params:q} --results {params.results:q} --out {output:q}"
+        " > {log:q} 2>&1"

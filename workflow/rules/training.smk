@@ -1,0 +1,32 @@
+# Prepared arrays and manifests -> weights and history: one job for each run and seed.
+
+
+rule train:
+    input:
+        prepared=lambda wildcards: graph.training_inputs(
+            graph.job(wildcards.run, wildcards.seed)
+        ),
+        manifests=lambda wildcards: graph.manifests(
+            graph.job(wildcards.run, wildcards.seed)
+        ),
+    output:
+        multiext(f"{graph.results}/training/{{run}}/seed{{seed}}/", *TRAINING_FILES),
+    log:
+        f"{graph.results}/logs/training/{{run}}/seed{{seed}}.log",
+    conda:
+        "../envs/taskshare.yaml"
+    threads: lambda wildcards: graph.job(wildcards.run, wildcards.seed).training.threads
+    resources:
+        gpu=graph.gpus_per_job(),
+    params:
+        run=lambda wildcards: graph.job(wildcards.run, wildcards.seed).model_dump_json(),
+        prepared=lambda wildcards: graph.prepared(
+            graph.job(wildcards.run, wildcards.seed)
+        ),
+        manifests=lambda wildcards, input: [
+            f"--manifests={path}" for path in input.manifests
+        ],
+        out=lambda wildcards, output: str(Path(output[0]).parent),
+    shell:
+        "python -m taskshare train --run {params.run:q} --prepared {params.prepared:q} {params.manifests:q}"
+        " --device {config[device]} --out {params.out:q} > {log:q} 2>&1"
