@@ -163,7 +163,9 @@ def _task_curves(
         for column, label in CURVES.items()
         if any(part[column].notna().any() for parts in rows.values() for part in parts)
     }
-    figure = Figure(figsize=(3.6, 1.25 * max(1, len(shown)) + 0.55), layout="constrained")
+    height = 1.25 * max(1, len(shown)) + 0.65
+    figure = Figure(figsize=(3.6, height))  # margins by hand: a layout engine takes most of the time
+    figure.subplots_adjust(left=0.17, right=0.98, top=1 - 0.25 / height, bottom=0.42 / height, hspace=0.14)
     all_axes = figure.subplots(max(1, len(shown)), 1, sharex=True, squeeze=False)[:, 0]
     all_axes[0].set_title(task.replace("_", " "), loc="left")
     for axes, (column, label) in zip(all_axes, shown.items(), strict=False):
@@ -191,7 +193,12 @@ def _lines(axes: Axes, column: str, parts: list[pd.DataFrame], look: Look) -> No
 
 
 def _heat_map(run: str, layer: int, matrix: np.ndarray, tasks: list[str], start: float, limit: float) -> str:
-    figure = Figure(figsize=(3.7, 3.3), layout="constrained")
+    longest = 0.068 * max(len(task) for task in tasks)  # inches at 9 points
+    width, height = 3.7, 2.75 + 0.65 * longest
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(
+        left=(longest + 0.3) / width, right=0.99, top=1 - 0.25 / height, bottom=(0.65 * longest + 0.35) / height
+    )
     axes = figure.subplots()
     normalise = Normalize(start - limit, start + limit)
     size = len(tasks)

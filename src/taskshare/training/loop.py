@@ -197,7 +197,7 @@ class _Session:
 
     def _record(self, rate: float) -> None:
         run = self.run
-        loss, wrong, count = self.sums.cpu().numpy()
+        loss, wrong, count = self.sums.tolist()
         self.sums.zero_()
         validated = self._validate()
         for task, name in enumerate(run.tasks):
@@ -206,8 +206,8 @@ class _Session:
                     "iteration": self.iteration,
                     "images": self.images,
                     "task": name,
-                    "training_loss": float(loss[task] / count[task]),
-                    "training_error": float(wrong[task] / count[task]),
+                    "training_loss": loss[task] / count[task],
+                    "training_error": wrong[task] / count[task],
                     "validation_balanced_accuracy": validated[task],
                     "selected": False,
                 }

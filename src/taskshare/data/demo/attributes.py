@@ -89,7 +89,7 @@ def sample_attributes(count: int, generator: np.random.Generator) -> NDArray[np.
     A Gaussian copula: correlated standard normals are cut at the quantiles of the positive rates. The latent
     correlation of each pair is the tetrachoric one, for which the binary labels have CelebA's Pearson correlation.
     No Gaussian has all 780 pairs at once, so the nearest one is taken: over all pairs the correlations then differ by
-    0.011 on average; the few that differ by up to 0.13 are hair colours and beards, which exclude each other.
+    0.012 on average; the few that differ by up to 0.13 are hair colours and beards, which exclude each other.
 
     Args:
         count: number of faces.

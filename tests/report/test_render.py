@@ -1,0 +1,148 @@
+import base64
+import re
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from taskshare.errors import TaskshareError
+from taskshare.report import data_facts, render
+
+from .conftest import REPORTS, fill, load_params, write_data, write_json
+
+
+def test_full_report_is_small_and_needs_nothing_outside(full_results, params, make_page):
+    page = make_page(params, full_results)
+    assert len(page.encode()) < 3_000_000
+    addresses = re.findall(r'(?:src|href|xlink:href|action|poster|data)="([^"]*)"', page)
+    assert [address for address in addresses if re.match(r"(https?:)?//|file:|/", address)] == []
+    assert re.findall(r"@import|<script|<link|<iframe|url\((?!#)", page) == []
+
+
+def test_no_id_occurs_twice_and_references_have_targets(full_results, params, make_page):
+    page = make_page(params, full_results)
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert [name for name, count in Counter(ids).items() if count > 1] == []
+    references = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', page)
+    assert {first or second for first, second in references} <= set(ids)
+    assert len(references) > 50, "figures refer to their clip paths"
+
+
+def test_same_inputs_give_the_same_bytes(full_results, tmp_path):
+    pages = []
+    for _ in range(2):
+        render.render(load_params(), full_results, REPORTS, tmp_path / "report.html")
+        pages.append((tmp_path / "report.html").read_bytes())
+    assert pages[0] == pages[1]
+
+
+def test_phases_stand_in_order_after_the_summary(params, tmp_path, make_page):
+    page = make_page(params, tmp_path / "nothing")
+    titles = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
+    assert titles == ["Summary", "Data", "Training", "Evaluation", "Report"]
+
+
+def test_nothing_run_shows_the_papers_numbers_and_not_run(params, tmp_path, make_page):
+    page = make_page(params, tmp_path / "nothing")
+    assert 'data-row="DMT" data-task="Goatee" data-quantity="paper" data-value="94.9000"' in page
+    assert re.search(r'data-row="DMT" data-task="Goatee" data-quantity="ours">.*not run', page)
+    assert re.search(r'data-row="DMT" data-task="Goatee" data-quantity="verdict">.*not run', page)
+    assert "No training curve: not run." in page
+    assert "Not prepared yet." in page
+
+
+def test_partial_results_show_what_is_there(params, tmp_path, make_page):
+    fill(tmp_path, params, "celeba-dynamic")
+    page = make_page(params, tmp_path)
+    assert re.search(r'data-row="DMT" data-task="Goatee" data-quantity="ours" data-value="\d', page)
+    assert re.search(r'data-row="MT" data-task="Goatee" data-quantity="ours">.*not run', page)
+    assert "Alpha of celeba-dynamic on layer 6" in page
+    assert "Alpha of cifar10-dynamic" not in page
+
+
+def test_one_seed_has_no_interval(tmp_path, make_page):
+    params = load_params()
+    scale = params.current.model_copy(update={"seeds": [1]})
+    params = params.model_copy(update={"scales": {**params.scales, params.scale: scale}})
+    fill(tmp_path, params, "celeba-hard")
+    page = make_page(params, tmp_path)
+    verdict = r'data-row="MT" data-task="Goatee" data-quantity="verdict"><span class="verdict single">.*1 seed, no interval'
+    assert re.search(verdict, page)
+    assert not re.search(r'data-row="MT" data-task="Goatee" data-quantity="half_width" data-value', page)
+
+
+def test_generated_data_are_marked_in_the_heading(params, tmp_path, make_page):
+    heading = make_page(params, tmp_path / "nothing").partition("</header>")[0]
+    assert "Demonstration on generated data: no evidence about the papers." in heading
+
+
+def test_unofficial_images_are_marked_with_their_counts(tmp_path, make_page):
+    (tmp_path / "images").mkdir()
+    source = str(tmp_path / "images")
+    params = load_params(scale="mini", celeba=source, cifar10=source)
+    for dataset, variant in (("celeba", "grey"), ("cifar10", "rgb")):
+        official = dataset == "cifar10"
+        write_data(tmp_path, params, dataset, variant, source="path", synthetic=False, official=official)
+    heading = make_page(params, tmp_path).partition("</header>")[0]
+    assert "Demonstration" not in heading
+    assert re.search(r"celeba</code>: real images, but not the official data.*2\u202f400 train", heading)
+    assert "<code>cifar10</code>" not in heading
+
+
+def test_images_left_out_are_listed_up_to_twenty(params, tmp_path, make_page):
+    left_out = [[f"{number:06}.jpg", "not <an> image"] for number in range(25)]
+    write_data(tmp_path, params, "celeba", "grey", left_out=left_out)
+    page = make_page(params, tmp_path)
+    assert "25 images" in page
+    assert page.count("not &lt;an&gt; image") == 20
+
+
+def test_example_pictures_can_be_left_out(full_results, make_page):
+    assert "data:image/png;base64," in make_page(load_params(), full_results)
+    page = make_page(load_params(report={"example_images": False}), full_results)
+    assert "data:image" not in page
+    assert "report.example_images: false" in page
+
+
+def test_a_large_contact_sheet_is_made_smaller(tmp_path):
+    path = tmp_path / "sheet.png"
+    noise = np.random.default_rng(1).integers(0, 256, (600, 600, 3), dtype=np.uint8)
+    cv2.imwrite(str(path), noise)
+    address = data_facts.data_address(path, limit=50_000)
+    kind, _, content = address.partition(",")
+    assert kind == "data:image/jpeg;base64"
+    assert len(base64.b64decode(content)) <= 50_000
+
+
+def test_a_disabled_experiment_is_not_shown(tmp_path, make_page):
+    params = load_params()
+    fourth = params.experiments["fang2017-table4"].model_copy(update={"enabled": False})
+    params = params.model_copy(update={"experiments": {**params.experiments, "fang2017-table4": fourth}})
+    page = make_page(params, tmp_path / "nothing")
+    assert 'data-table="fang2017-table4"' not in page
+    assert 'data-table="fang2017-table5"' in page
+
+
+def test_a_broken_result_is_named(params, tmp_path, make_page):
+    path = tmp_path / "evaluation" / "celeba-hard" / "seed1" / "metrics.json"
+    write_json(path, {})
+    path.write_text("{broken", encoding="utf-8")
+    with pytest.raises(TaskshareError, match=r"metrics.json: cannot be read .*; remove it and run its job again"):
+        make_page(params, tmp_path)
+
+
+def test_links_to_results_are_relative_to_the_report(full_results, tmp_path):
+    out = full_results / "report" / "report.html"
+    render.render(load_params(), full_results, REPORTS, out)
+    links = re.findall(r'href="([^"#]+provenance\.json)"', out.read_text(encoding="utf-8"))
+    assert links
+    assert all((out.parent / Path(link)).is_file() for link in links)
+
+
+def test_numbers_have_true_minus_signs_and_no_negative_zero():
+    assert render.signed(-1.24) == "−1.2"
+    assert render.signed(1.26) == "+1.3"
+    assert render.signed(-0.04) == "0.0"
+    assert render.grouped(1234567) == "1\u202f234\u202f567"
