@@ -31,6 +31,10 @@ class Graph:
         """Return the resolved run of the wildcards `run` and `seed`."""
         return self.jobs[f"{run}/seed{seed}"]
 
+    def job_json(self, run: str, seed: str) -> str:
+        """Return a run as JSON without what is at its default: a new switch does not rerun what never used it."""
+        return self.job(run, seed).model_dump_json(exclude_defaults=True)
+
     def source_path(self, dataset: str) -> str:
         """Return the archive or folder that holds a data set's raw files."""
         kind = self.params.source_kind(dataset)
@@ -85,11 +89,11 @@ class Graph:
 
     def dataset_json(self, dataset: str) -> str:
         """Return a data set's layout and labels as JSON, without its variants, which do not concern each other."""
-        return self.params.datasets[dataset].model_copy(update={"variants": {}}).model_dump_json()
+        return self.params.datasets[dataset].model_copy(update={"variants": {}}).model_dump_json(exclude_defaults=True)
 
     def variant_json(self, dataset: str, variant: str) -> str:
         """Return a variant at the current scale as JSON."""
-        return self.params.variant(dataset, variant).model_dump_json()
+        return self.params.variant(dataset, variant).model_dump_json(exclude_defaults=True)
 
     def params_json(self) -> str:
         """Return the whole of params.yaml as it is in force, as JSON; of a source's path only the last part."""

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from taskshare import config, seeds
+from taskshare.report.render import render
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REPORTS = REPOSITORY / "reports"
@@ -167,10 +168,17 @@ def full_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return results
 
 
+@pytest.fixture(scope="session")
+def full_page(full_results: Path) -> Path:
+    """The report of `full_results`, where the workflow puts it."""
+    out = full_results / "report" / "report.html"
+    render(load_params(), full_results, REPORTS, out)
+    return out
+
+
 @pytest.fixture
 def make_page(tmp_path: Path) -> Callable[[config.Params, Path], str]:
     """Render a report and return its text."""
-    from taskshare.report.render import render
 
     def make(params: config.Params, results: Path) -> str:
         out = tmp_path / "report.html"

@@ -7,10 +7,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from taskshare.report.render import render
-
-from .conftest import REPORTS, load_params
-
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -21,13 +17,11 @@ ARGUMENTS = [
 ]
 
 
-def test_report_in_a_browser(full_results, tmp_path):
+def test_report_in_a_browser(full_results, full_page):
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no chromium on this machine")
     driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    out = tmp_path / "report.html"
-    render(load_params(), full_results, REPORTS, out)
     complaints, requests = [], []
     with driver.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
@@ -35,10 +29,10 @@ def test_report_in_a_browser(full_results, tmp_path):
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
-        page.goto(out.as_uri())
+        page.goto(full_page.as_uri())
 
         assert complaints == []
-        assert [url for url in requests if not url.startswith("data:")] == [out.as_uri()]
+        assert [url for url in requests if not url.startswith("data:")] == [full_page.as_uri()]
         missing = "[...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.querySelector(a.hash))"
         assert page.evaluate(f"{missing}.length") == 0
         assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")

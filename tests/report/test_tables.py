@@ -28,7 +28,9 @@ def write_metrics(results, run, seed, **accuracies):
         }
         for name, value in accuracies.items()
     }
-    write_json(results / "evaluation" / run / f"seed{seed}" / "metrics.json", {"run": run, "seed": seed, "tasks": tasks})
+    write_json(
+        results / "evaluation" / run / f"seed{seed}" / "metrics.json", {"run": run, "seed": seed, "tasks": tasks}
+    )
 
 
 def cell(table, label, task):

@@ -19,7 +19,7 @@ rule train:
     resources:
         gpu=graph.gpus_per_job(),
     params:
-        run=lambda wildcards: graph.job(wildcards.run, wildcards.seed).model_dump_json(),
+        run=lambda wildcards: graph.job_json(wildcards.run, wildcards.seed),
         prepared=lambda wildcards: graph.prepared(
             graph.job(wildcards.run, wildcards.seed)
         ),

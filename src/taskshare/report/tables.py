@@ -91,15 +91,16 @@ class ComparisonTable:
         ]
         if not verdicts:
             return "The paper gives no number for these rows."
-        counts = {
-            "not run": verdicts.count("not_run"),
-            "with a single seed and so without a verdict": verdicts.count("single"),
-            "with the paper's number within our interval": verdicts.count("within"),
-            "below the paper": verdicts.count("below"),
-            "above the paper": verdicts.count("above"),
+        words: dict[Verdict, str] = {
+            "within": "within our interval",
+            "below": "ours below",
+            "above": "ours above",
+            "incomparable": "not comparable",
+            "single": "with one seed and so undecided",
+            "not_run": "not run",
         }
-        parts = [f"{count} {words}" for words, count in counts.items() if count]
-        return f"Of the {len(verdicts)} numbers of the paper that are rerun here: {', '.join(parts)}."
+        parts = [f"{verdicts.count(verdict)} {text}" for verdict, text in words.items() if verdict in verdicts]
+        return f"The paper gives {len(verdicts)} numbers for these rows: {', '.join(parts)}."
 
 
 def comparison_table(
