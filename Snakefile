@@ -23,7 +23,10 @@ except TaskshareError as error:
     sys.exit(f"taskshare: {error}")
 
 # Every rule calls `python -m taskshare VERB`; the package is found here, with and without --use-conda.
-shell.prefix(f"export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))}; ")
+# The device is no parameter of a rule: results are not made again because they would now be computed elsewhere.
+shell.prefix(
+    f"export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))} TASKSHARE_DEVICE={graph.params.device}; "
+)
 
 
 wildcard_constraints:
@@ -45,3 +48,7 @@ rule all:
     default_target: True
     input:
         f"{graph.results}/report/report.html",
+
+
+onsuccess:
+    print(f"Report: {Path(graph.results).resolve() / 'report' / 'report.html'}")

@@ -22,7 +22,7 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 ParsedModel = TypeVar("ParsedModel", bound=BaseModel)
 
 JsonOption = Annotated[str, typer.Option(help="JSON, or the path of a JSON file")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda", envvar="TASKSHARE_DEVICE")]
 ParamsOption = Annotated[Path, typer.Option(help="params.yaml")]
 SetOption = Annotated[list[str], typer.Option("--set", help="KEY=VALUE, instead of a top-level key of params.yaml")]
 

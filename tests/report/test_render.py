@@ -4,12 +4,13 @@ from collections import Counter
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from taskshare.errors import TaskshareError
 from taskshare.report import data_facts, render
 
-from .conftest import REPORTS, fill, load_params, write_data, write_json
+from .conftest import REPORTS, fill, load_params, write_data, write_json, write_parquet
 
 
 def test_full_report_is_small_and_needs_nothing_outside(full_page):
@@ -114,6 +115,17 @@ def test_a_large_contact_sheet_is_made_smaller(tmp_path):
     kind, _, content = address.partition(",")
     assert kind == "data:image/jpeg;base64"
     assert len(base64.b64decode(content)) <= 50_000
+
+
+def test_curves_without_finite_numbers_are_named_and_not_drawn_empty(params, tmp_path, make_page):
+    fill(tmp_path, params, "cifar10-hard")
+    for seed in (1, 2):
+        path = tmp_path / "training" / "cifar10-hard" / f"seed{seed}" / "history.parquet"
+        history = pd.read_parquet(path)
+        write_parquet(path, history.assign(training_loss=np.nan, training_error=np.nan))
+    page = make_page(params, tmp_path)
+    assert re.search(r"not recorded as a finite number.*cifar10-hard/seed1.*cifar10-hard/seed2", page)
+    assert 'aria-label="Training curves' not in page
 
 
 def test_a_disabled_experiment_is_not_shown(tmp_path, make_page):

@@ -20,4 +20,4 @@ rule evaluate:
         out=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m taskshare evaluate --checkpoint {input.weights:q} --prepared {params.prepared:q}"
-        " --device {config[device]} --out {params.out:q} > {log:q} 2>&1"
+        " --out {params.out:q} > {log:q} 2>&1"

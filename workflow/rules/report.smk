@@ -30,7 +30,7 @@ rule report:
     conda:
         "../envs/taskshare.yaml"
     params:
-        results=graph.results,
+        results=lambda wildcards, input: str(Path(input.params).parent),
     shell:
         "python -m taskshare report --params {input.params:q} --results {params.results:q} --out {output:q}"
         " > {log:q} 2>&1"

@@ -29,4 +29,4 @@ rule train:
         out=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m taskshare train --run {params.run:q} --prepared {params.prepared:q} {params.manifests:q}"
-        " --device {config[device]} --out {params.out:q} > {log:q} 2>&1"
+        " --out {params.out:q} > {log:q} 2>&1"

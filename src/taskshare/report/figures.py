@@ -52,6 +52,7 @@ class Curves:
     pictures: list[str]
     sources: list[str]
     validated: bool
+    undefined: list[str]
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class Transfer:
 def curves(params: Params, name: str, experiment: Experiment, results: Results) -> Curves | None:
     """Draw loss, error and validation balanced accuracy of every row by task; None where nothing has been run."""
     histories: dict[str, dict[str, list[pd.DataFrame]]] = {}
-    sources = []
+    sources: list[str] = []
+    undefined = []
     for label, run_name in experiment.rows.items():
         alone = ".*" if params.runs[run_name].each_task_alone else ""
         sources.append(f"training/{run_name}{alone}/seed*/history.parquet")
@@ -81,6 +83,8 @@ def curves(params: Params, name: str, experiment: Experiment, results: Results) 
             history = results.history(job.name, job.seed)
             if history is None:
                 continue
+            if not np.isfinite(history[["training_loss", "training_error"]]).all(axis=None):
+                undefined.append(job.key)
             for task in job.tasks:
                 part = history[history["task"] == task].sort_values("iteration")
                 histories.setdefault(task, {}).setdefault(label, []).append(part)
@@ -94,9 +98,13 @@ def curves(params: Params, name: str, experiment: Experiment, results: Results) 
         for part in parts
     )
     with svg.style():
-        pictures = [_task_curves(name, task, rows, looks) for task, rows in histories.items()]
+        pictures = [
+            _task_curves(name, task, rows, looks)
+            for task, rows in histories.items()
+            if any(part[column].notna().any() for parts in rows.values() for part in parts for column in CURVES)
+        ]
     legend = [LegendEntry(label, look[0], DASHES.get(str(look[1]), "5 1 1 1")) for label, look in looks.items()]
-    return Curves(name, legend, pictures, list(dict.fromkeys(sources)), validated)
+    return Curves(name, legend, pictures, sources, validated, undefined)
 
 
 def transfer(params: Params, run_name: str, results: Results) -> Transfer | None:
@@ -163,12 +171,12 @@ def _task_curves(
         for column, label in CURVES.items()
         if any(part[column].notna().any() for parts in rows.values() for part in parts)
     }
-    height = 1.25 * max(1, len(shown)) + 0.65
+    height = 1.25 * len(shown) + 0.65
     figure = Figure(figsize=(3.6, height))  # margins by hand: a layout engine takes most of the time
     figure.subplots_adjust(left=0.17, right=0.98, top=1 - 0.25 / height, bottom=0.42 / height, hspace=0.14)
-    all_axes = figure.subplots(max(1, len(shown)), 1, sharex=True, squeeze=False)[:, 0]
+    all_axes = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
     all_axes[0].set_title(task.replace("_", " "), loc="left")
-    for axes, (column, label) in zip(all_axes, shown.items(), strict=False):
+    for axes, (column, label) in zip(all_axes, shown.items(), strict=True):
         for row, parts in rows.items():
             _lines(axes, column, parts, looks[row])
         axes.set_ylabel(label)
