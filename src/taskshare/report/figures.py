@@ -65,6 +65,7 @@ class Transfer:
     iteration: int
     start: float
     limit: float
+    moved: float
     pictures: list[str]
     last_layer: int
     numbers: list[list[float]]
@@ -130,8 +131,8 @@ def transfer(params: Params, run_name: str, results: Results) -> Transfer | None
     }
     start = float(1 / (1 + np.exp(-jobs[0].network.transfer.initial_beta)))
     off_diagonal = ~np.eye(len(tasks), dtype=bool)
-    moved = [float(np.nanmax(np.abs(matrix[off_diagonal] - start))) for matrix in matrices.values()]
-    limit = max(0.05, *moved) if len(tasks) > 1 else 0.05
+    moved = max(float(np.nanmax(np.abs(matrix[off_diagonal] - start), initial=0.0)) for matrix in matrices.values())
+    limit = max(0.05, moved)
     with svg.style():
         pictures = [_heat_map(run_name, layer, matrix, tasks, start, limit) for layer, matrix in matrices.items()]
     return Transfer(
@@ -141,6 +142,7 @@ def transfer(params: Params, run_name: str, results: Results) -> Transfer | None
         iteration=int(final["iteration"].max()),
         start=start,
         limit=limit,
+        moved=moved,
         pictures=pictures,
         last_layer=int(layers[-1]),
         numbers=matrices[layers[-1]].tolist(),

@@ -1,0 +1,129 @@
+"""From raw faces to scores: inside the workflow's folders, on another source, and on loose pictures."""
+
+import subprocess
+import sys
+import tarfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from taskshare import config
+from taskshare.data import manifests
+from taskshare.data.demo.archives import write_celeba
+from taskshare.data.demo.attributes import ATTRIBUTES
+from taskshare.data.prepare import prepare
+from taskshare.errors import TaskshareError
+from taskshare.evaluation import outside, scoring
+from taskshare.networks import weights
+from taskshare.networks.build import build
+from taskshare.training.loop import train
+
+TASKS = ["Smiling", "No_Beard"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A small net trained on drawn faces: archive, prepared folder and checkpoint."""
+    folder = tmp_path_factory.mktemp("faces")
+    archive, prepared = folder / "faces.tar", folder / "prepared"
+    write_celeba(archive, train=120, validation=30, test=40, seed=1, workers=1)
+    variant = config.Variant(size=16, colour="grey", align=True, equalise=True)
+    dataset = config.Dataset(layout="attributes", labels=list(ATTRIBUTES), variants={})
+    prepare("celeba", dataset, archive, "synthetic", variant, prepared, "stop", 1)
+    run = config.Run(
+        name="faces",
+        dataset="celeba",
+        layout="attributes",
+        labels=list(ATTRIBUTES),
+        variant_name="grey",
+        variant=variant,
+        tasks=TASKS,
+        sampling="resampled",
+        resampling="duplicated",
+        batches="pooled",
+        network=config.Network(scheme="hard", channels=[4, 4, 4, 4, 4], fully_connected=8),
+        training=config.Training(iterations=40, batch_size=16, validate_every=20, learning_rate=0.05),
+        seed=1,
+    )
+    table = pd.read_parquet(prepared / "train.parquet")
+    paths = [prepared / "manifests" / f"{task}.parquet" for task in TASKS]
+    for path, task in zip(paths, TASKS, strict=True):
+        manifests.write(path, table, run.labels, task, "resampled", "duplicated", 1)
+    train(run, prepared, paths, folder / "run", "cpu")
+    return archive, prepared, folder / "run" / "weights.safetensors"
+
+
+def test_scores_of_every_test_image_give_the_metrics(trained, tmp_path):
+    _, prepared, checkpoint = trained
+    metrics = scoring.evaluate(checkpoint, prepared, "test", tmp_path, "cpu")
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    assert scores.groupby("task")["id"].nunique().to_dict() == {"Smiling": 40, "No_Beard": 40}
+    for task, part in scores.groupby("task"):
+        expected = balanced_accuracy_score(part["label"], part["score"] > 0.5)
+        assert metrics["tasks"][task]["balanced_accuracy"] == pytest.approx(expected)
+
+
+def test_another_source_is_prepared_as_the_checkpoints_own(trained, tmp_path):
+    archive, prepared, checkpoint = trained
+    scoring.evaluate(checkpoint, prepared, "test", tmp_path / "inside", "cpu")
+    outside.evaluate_source(checkpoint, archive, "test", tmp_path / "outside", "stop", "cpu")
+    for file in ("scores.parquet", "metrics.json"):
+        assert (tmp_path / "inside" / file).read_bytes() == (tmp_path / "outside" / file).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def pictures(trained, tmp_path_factory):
+    """The test faces as a folder of pictures, with CelebA's list of landmarks."""
+    folder = tmp_path_factory.mktemp("pictures")
+    with tarfile.open(trained[0]) as archive:
+        archive.extractall(folder, filter="data")
+    partition = pd.read_csv(folder / "celeba/list_eval_partition.txt", sep=r"\s+", header=None, index_col=0)[1]
+    for name in partition.index[partition != 2]:
+        (folder / "celeba/img_align_celeba" / name).unlink()
+    return folder / "celeba"
+
+
+def test_predicted_pictures_have_the_scores_of_the_evaluation(trained, pictures, tmp_path):
+    _, prepared, checkpoint = trained
+    scoring.evaluate(checkpoint, prepared, "test", tmp_path, "cpu")
+    scores = pd.read_parquet(tmp_path / "scores.parquet").pivot(index="id", columns="task", values="score")
+    command = [sys.executable, "-m", "taskshare", "predict", "--checkpoint", checkpoint, "--device", "cpu"]
+    command += ["--images", pictures / "img_align_celeba", "--out", tmp_path / "predicted.csv"]
+    subprocess.run([*command, "--landmarks", pictures / "list_landmarks_align_celeba.txt"], check=True)
+    predicted = pd.read_csv(tmp_path / "predicted.csv", index_col="image")
+    assert list(predicted.columns) == TASKS
+    np.testing.assert_allclose(predicted[TASKS], scores.loc[predicted.index, TASKS], atol=2e-6)
+
+
+def test_landmarks_may_come_as_csv(pictures, tmp_path):
+    listed = outside.read_landmarks(pictures / "list_landmarks_align_celeba.txt")
+    listed.to_csv(tmp_path / "landmarks.csv", index_label="file")
+    pd.testing.assert_frame_equal(outside.read_landmarks(tmp_path / "landmarks.csv"), listed, check_names=False)
+
+
+def test_a_picture_without_landmarks_is_named(trained, pictures, tmp_path):
+    landmarks = outside.read_landmarks(pictures / "list_landmarks_align_celeba.txt")
+    first = min(path.name for path in (pictures / "img_align_celeba").iterdir())
+    landmarks.drop(index=first).to_csv(tmp_path / "landmarks.csv")
+    with pytest.raises(TaskshareError, match=f"no landmarks for {first}"):
+        outside.predict(trained[2], pictures / "img_align_celeba", tmp_path / "landmarks.csv", tmp_path / "x.csv")
+    assert not (tmp_path / "x.csv").exists()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign"])
+def test_a_file_that_is_no_checkpoint_is_refused(damage, trained, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    content = trained[2].read_bytes()
+    path.write_bytes(content[:-100] if damage == "truncated" else b"\x80\x04K\x01.")
+    with pytest.raises(TaskshareError, match="not a checkpoint of taskshare"):
+        weights.load(path)
+
+
+def test_loaded_weights_are_those_that_were_saved(trained):
+    run, network = weights.load(trained[2])
+    fresh = build(run.network, run.tasks, 16, 1, run.seed)
+    assert not network.training
+    changed = [name for name, value in network.state_dict().items() if not value.equal(fresh.state_dict()[name])]
+    assert "trunk.layers.0.operation.weight" in changed

@@ -1,0 +1,121 @@
+"""The workflow from generated images to the report, and what a second call does."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+import yaml
+from sklearn.metrics import balanced_accuracy_score
+
+pytestmark = pytest.mark.slow
+
+
+class Cells(HTMLParser):
+    """Collects data-value of every table cell."""
+
+    def __init__(self):
+        super().__init__()
+        self.values = {}
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if "data-value" in attributes and attributes.get("data-table", "").startswith("fang2017-table"):
+            key = (attributes["data-table"], attributes["data-row"], attributes["data-task"])
+            self.values[key] = attributes["data-value"]
+
+
+def planned_jobs(done):
+    """Rules that a dry run would execute, with their number of jobs."""
+    assert done.returncode == 0, done.stderr
+    table = re.search(r"job +count\n[- ]+\n(.*?)\n\n", done.stdout + done.stderr, re.DOTALL)
+    return {} if table is None else {name: int(n) for name, n in re.findall(r"(\w+) +(\d+)", table.group(1))}
+
+
+def test_the_report_shows_the_balanced_accuracy_of_the_stored_scores(finished):
+    workspace, done = finished
+    report = workspace.folder / "results/tiny/report/report.html"
+    assert f"Report: {report}" in done.stdout
+    cells = Cells()
+    cells.feed(report.read_text(encoding="utf-8"))
+    runs = {"ST": "single", "MT": "hard", "DMT": "dynamic"}
+    compared = 0
+    for table, dataset, tasks in (
+        ("fang2017-table4", "celeba", ["No_Beard", "Smiling"]),
+        ("fang2017-table5", "cifar10", ["cat.dog", "airplane.ship"]),
+    ):
+        for row, scheme in runs.items():
+            for task in tasks:
+                job = f"{dataset}-{scheme}" + (f".{task}" if scheme == "single" else "")
+                scores = pd.read_parquet(workspace.folder / f"results/tiny/evaluation/{job}/seed1/scores.parquet")
+                scores = scores[scores["task"] == task]
+                expected = 100 * balanced_accuracy_score(scores["label"], scores["score"] > 0.5)
+                assert float(cells.values[table, row, task]) == pytest.approx(expected, abs=1e-3)
+                compared += 1
+    assert compared == 12
+
+
+def test_every_job_left_a_log(finished):
+    workspace, _ = finished
+    logs = list((workspace.folder / "results/tiny/logs").rglob("*.log"))
+    assert any("images/s" in log.read_text() for log in logs if log.name == "seed1.log")
+
+
+def test_a_second_call_does_nothing(finished):
+    workspace, _ = finished
+    done = workspace.snakemake()
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_a_copy_with_other_time_stamps_does_nothing(finished, tmp_path):
+    workspace, _ = finished
+    copy = type(workspace).__new__(type(workspace))
+    copy.folder = tmp_path / "copy"
+    # Not copy2: every file is new, as after a clone.
+    shutil.copytree(workspace.folder, copy.folder, copy_function=shutil.copyfile)
+    assert "Nothing to be done" in "".join((copy.snakemake("-n").stdout, copy.snakemake("-n").stderr))
+
+
+def test_a_changed_learning_rate_reruns_only_what_depends_on_it(finished):
+    workspace, _ = finished
+    original = (workspace.folder / "params.yaml").read_text(encoding="utf-8")
+    params = yaml.safe_load(original)
+    params["runs"]["celeba-hard"]["training"] = {"learning_rate": 0.01}
+    try:
+        workspace.write_params(params)
+        planned = planned_jobs(workspace.snakemake("-n"))
+    finally:
+        (workspace.folder / "params.yaml").write_text(original, encoding="utf-8")
+    assert planned == {"train": 1, "evaluate": 1, "parameters": 1, "report": 1, "all": 1, "total": 5}
+
+
+def test_a_changed_template_makes_only_the_report_again(finished):
+    workspace, _ = finished
+    template = next((workspace.folder / "reports/templates").glob("*.j2"))
+    original = template.read_text(encoding="utf-8")
+    try:
+        template.write_text(original + "\n<!-- changed -->\n", encoding="utf-8")
+        planned = planned_jobs(workspace.snakemake("-n"))
+    finally:
+        template.write_text(original, encoding="utf-8")
+    assert planned == {"report": 1, "all": 1, "total": 3} or planned == {"report": 1, "all": 1, "total": 2}
+
+
+def test_a_failed_job_says_why_in_the_terminal(finished, tmp_path):
+    workspace, _ = finished
+    archive = tmp_path / "faces.tar"
+    archive.write_bytes(b"not an archive")
+    done = workspace.snakemake("--config", f"celeba={archive}", "--", "results/tiny/data/celeba/rgb/facts.json")
+    assert done.returncode != 0
+    assert "taskshare: " in done.stderr
+    assert "faces.tar" in done.stderr
+
+
+def test_a_mistake_in_params_stops_before_anything_runs(finished):
+    workspace, _ = finished
+    done = workspace.snakemake("--config", "scale=huge")
+    assert done.returncode != 0
+    lines = [line for line in done.stderr.splitlines() if line.startswith("taskshare: ")]
+    assert lines == ["taskshare: params.yaml: scale: 'huge' is not known; allowed: demo, mini, paper, tiny"]
