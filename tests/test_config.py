@@ -67,6 +67,10 @@ def test_a_scale_may_change_any_part_of_a_run(content):
     assert job.network.transfer.layers == [6]
 
 
+def test_the_schema_for_editors_is_that_of_the_models():
+    assert (PARAMS.parent / "workflow/params.schema.json").read_text(encoding="utf-8") == config.json_schema()
+
+
 def test_what_the_snakefile_imports_needs_no_heavy_package():
     script = (
         "import sys, taskshare.graph; "

@@ -229,6 +229,12 @@ def check(params: ParamsOption = Path("params.yaml"), overrides: SetOption = [])
     print(f"{params}: valid; scale {loaded.scale}, {len(loaded.enabled_jobs())} training jobs")
 
 
+@verb
+def schema() -> None:
+    """Print the JSON schema of params.yaml, as kept in workflow/params.schema.json."""
+    print(config.json_schema(), end="")
+
+
 def _parse(model: type[ParsedModel], text: str) -> ParsedModel:
     content = text if text.lstrip().startswith("{") else _read(Path(text))
     try:

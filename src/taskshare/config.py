@@ -4,6 +4,7 @@ Only pydantic, PyYAML and the standard library are imported here: the Snakefile 
 that holds nothing but Snakemake.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -372,6 +373,11 @@ def validate(content: Mapping[str, Any], where: str = "params.yaml", check_sourc
                 f"{where}: {name}: no file or folder '{source}'; allowed: synthetic, download, or an existing path"
             )
     return params
+
+
+def json_schema() -> str:
+    """Return the JSON schema of params.yaml as indented JSON, made from the models; editors check the file by it."""
+    return json.dumps(Params.model_json_schema(), indent=2) + "\n"
 
 
 def explain(error: ValidationError) -> str:

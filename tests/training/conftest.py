@@ -50,7 +50,12 @@ def make_run():
     def make(scheme="dynamic", seed=1, tasks=LABELS, transfer=None, **changes):
         training = {"iterations": 30, "batch_size": 8, "validate_every": 10, "learning_rate": 0.05}
         training |= changes.pop("training", {})
-        network = {"scheme": scheme, "channels": [6, 6, 6, 8, 8], "fully_connected": 16, "transfer": transfer or {}}
+        network = changes.pop("network", None) or {
+            "scheme": scheme,
+            "channels": [6, 6, 6, 8, 8],
+            "fully_connected": 16,
+            "transfer": transfer or {},
+        }
         return config.Run.model_validate(
             {
                 "name": f"toy-{scheme}",

@@ -21,7 +21,7 @@ class Cells(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         attributes = dict(attrs)
-        if "data-value" in attributes and attributes.get("data-table", "").startswith("fang2017-table"):
+        if attributes.get("data-quantity") == "ours" and "data-value" in attributes:
             key = (attributes["data-table"], attributes["data-row"], attributes["data-task"])
             self.values[key] = attributes["data-value"]
 
