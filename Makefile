@@ -7,6 +7,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 report: $(VENV)/installed
 	snakemake --cores all
+	@echo "Report:" $(CURDIR)/results/*/report/report.html
 
 test: lint
 	pytest

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from taskshare import config as configuration
 from taskshare.errors import TaskshareError
-from taskshare.graph import EVALUATION_FILES, SPLITS, TRAINING_FILES, Graph
+from taskshare.graph import EVALUATION_FILES, TRAINING_FILES, Graph
 
 try:
     graph = Graph(configuration.validate(config), Path.cwd())
@@ -47,6 +47,7 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
+        graph.results_files(),
         f"{graph.results}/report/report.html",
 
 

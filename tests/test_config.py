@@ -48,6 +48,12 @@ def test_the_projects_own_params_hold_at_every_scale(scale):
         ("runs/cifar10-hard/tasks", ["cat.cow"], "no task 'cat.cow'; allowed: FIRST.SECOND, two different classes"),
         ("runs/celeba-hard/network", {"scheme": "soft"}, "scheme: Input should be 'single', 'hard' or 'dynamic'"),
         ("runs/celeba-hard/batches", "shared", "batches: shared needs sampling: original"),
+        ("scales/demo/image_sizes/celeba", {"gray": 32}, "image_sizes.celeba: 'gray' is not known; allowed: grey, rgb"),
+        ("scales/mini/runs", {"celeba-hard": {"tasks": ["Beardy"]}}, "scales.mini.runs.celeba-hard.tasks: no task"),
+        ("scales/mini/runs", {"celeba-hard": {"dataset": "x"}}, "scales.mini.runs.celeba-hard.dataset: 'x' is not"),
+        ("scales/paper/training/celeba", {"iterations": 0}, "iterations: Input should be greater than 0, not 0"),
+        ("datasets/cifar10/variants/rgb", {"align": True}, "variants.rgb.align: the classes layout has no landmarks"),
+        ("datasets/cifar10/labels", ["a cat", "dog"], "datasets.cifar10.labels.0: String should match pattern"),
         ("experiments/fang2017-table4/rows/MT", "celeba-soft", "'celeba-soft' is not known; allowed: celeba-single"),
     ],
 )
@@ -65,6 +71,26 @@ def test_a_scale_may_change_any_part_of_a_run(content):
     assert job.seed == 7
     assert job.network.scheme == "dynamic"
     assert job.network.transfer.layers == [6]
+
+
+def test_a_runs_own_network_goes_before_its_scales(content):
+    change(content, "runs/celeba-hard/network", {"scheme": "hard", "fully_connected": 11})
+    job = next(config.validate(content).jobs("celeba-hard"))
+    assert (job.network.fully_connected, job.network.channels[0]) == (11, 16)
+
+
+def test_an_own_data_set_is_never_generated(content):
+    change(content, "datasets/birds", {"layout": "classes", "labels": ["owl", "wren"], "variants": {}})
+    change(content, "birds", "synthetic")
+    with pytest.raises(TaskshareError, match="birds: synthetic is there for celeba, cifar10 only; give a path"):
+        config.validate(content)
+
+
+def test_a_path_may_begin_with_the_home_folder(content, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "faces.tar").touch()
+    change(content, "celeba", "~/faces.tar")
+    assert config.validate(content).source("celeba") == str(tmp_path / "faces.tar")
 
 
 def test_the_schema_for_editors_is_that_of_the_models():

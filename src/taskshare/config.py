@@ -6,7 +6,7 @@ that holds nothing but Snakemake.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -17,7 +17,11 @@ from taskshare.errors import TaskshareError
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+GENERATED_OR_OFFICIAL = ("celeba", "cifar10")
+"""Data sets that can be generated or downloaded; all others come from a path."""
 PositiveInt = Annotated[int, Field(gt=0)]
+# No dot, which joins two classes to a task, and nothing that a file name or wildcard cannot hold.
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
@@ -62,7 +66,7 @@ class Dataset(Model):
     layout: Literal["attributes", "classes"] = Field(
         description="attributes: CelebA's files; classes: CIFAR-10's batches, or train/CLASS and test/CLASS"
     )
-    labels: list[str] = Field(min_length=2, description="the attributes, or the classes, in the files' order")
+    labels: list[Label] = Field(min_length=2, description="the attributes, or the classes, in the files' order")
     variants: dict[Name, Variant]
     validation_fraction: float = Field(
         default=0.0, ge=0, lt=1, description="classes layout: share of the training images held out for validation"
@@ -157,16 +161,6 @@ class RunSpec(Model):
     seeds: list[Annotated[int, Field(ge=0)]] | None = Field(default=None, description="instead of the scale's seeds")
     training: dict[str, Any] = Field(default={}, description="entries of `training` that differ for this run")
 
-    @model_validator(mode="after")
-    def _check(self) -> "RunSpec":
-        if self.batches == "shared" and (self.sampling != "original" or any("." in task for task in self.tasks)):
-            raise ValueError("batches: shared needs sampling: original and tasks that every image has a label for")
-        if self.batches == "shared" and self.training.get("update") == "per_pool":
-            raise ValueError("update: per_pool needs batches: pooled")
-        if len(set(self.tasks)) != len(self.tasks):
-            raise ValueError("a task is listed twice")
-        return self
-
 
 class Experiment(Model):
     """A table or figure: which runs fill its rows."""
@@ -212,6 +206,16 @@ class Run(Model):
     training: Training
     seed: int
 
+    @model_validator(mode="after")
+    def _check(self) -> "Run":
+        if self.batches == "shared" and (self.sampling != "original" or self.layout == "classes"):
+            raise ValueError("batches: shared needs sampling: original and tasks that every image has a label for")
+        if self.batches == "shared" and self.training.update == "per_pool":
+            raise ValueError("update: per_pool needs batches: pooled")
+        if len(set(self.tasks)) != len(self.tasks):
+            raise ValueError("tasks: one is listed twice")
+        return self
+
     @property
     def key(self) -> str:
         """Name of the run with its seed, as errors and folders show it."""
@@ -246,23 +250,39 @@ class Params(BaseModel):
         for name in self.datasets:
             if not isinstance(extra.get(name), str):
                 raise ValueError(f"{name}: give its source: synthetic, download, or the path of an archive or folder")
+            if extra[name] in ("synthetic", "download") and name not in GENERATED_OR_OFFICIAL:
+                allowed = ", ".join(GENERATED_OR_OFFICIAL)
+                raise ValueError(f"{name}: {extra[name]} is there for {allowed} only; give a path")
         choose("scale", self.scale, self.scales)
-        for name, run in self.runs.items():
-            choose(f"runs.{name}.dataset", run.dataset, self.datasets)
-            choose(f"runs.{name}.variant", run.variant, self.datasets[run.dataset].variants)
-            for task in run.tasks:
-                wrong = self.datasets[run.dataset].check_task(task)
-                if wrong:
-                    raise ValueError(f"runs.{name}.tasks: {wrong}")
+        for name, dataset in self.datasets.items():
+            for key, variant in dataset.variants.items():
+                if variant.align and dataset.layout == "classes":
+                    raise ValueError(f"datasets.{name}.variants.{key}.align: the classes layout has no landmarks")
         for name, experiment in self.experiments.items():
             for row, run_name in experiment.rows.items():
                 choose(f"experiments.{name}.rows.{row}", run_name, self.runs)
         for scale_name, scale in self.scales.items():
-            for dataset in {**scale.image_sizes, **scale.training}:
-                choose(f"scales.{scale_name}", dataset, self.datasets)
+            for key in scale.training:
+                choose(f"scales.{scale_name}.training", key, self.datasets)
+            for key, sizes in scale.image_sizes.items():
+                choose(f"scales.{scale_name}.image_sizes", key, self.datasets)
+                for variant_name in sizes:
+                    choose(f"scales.{scale_name}.image_sizes.{key}", variant_name, self.datasets[key].variants)
             for run_name in scale.runs:
                 choose(f"scales.{scale_name}.runs", run_name, self.runs)
+            self.model_copy(update={"scale": scale_name})._check_runs(choose)
         return self
+
+    def _check_runs(self, choose: Callable[[str, str, Mapping[str, Any]], None]) -> None:
+        for name in self.runs:
+            run = self._spec(name)
+            where = f"scales.{self.scale}.runs.{name}" if name in self.current.runs else f"runs.{name}"
+            choose(f"{where}.dataset", run.dataset, self.datasets)
+            choose(f"{where}.variant", run.variant, self.datasets[run.dataset].variants)
+            for task in run.tasks:
+                wrong = self.datasets[run.dataset].check_task(task)
+                if wrong:
+                    raise ValueError(f"{where}.tasks: {wrong}")
 
     @property
     def current(self) -> Scale:
@@ -271,7 +291,8 @@ class Params(BaseModel):
 
     def source(self, dataset: str) -> str:
         """Source of a data set: `synthetic`, `download`, or the path of an archive or folder."""
-        return str((self.model_extra or {})[dataset])
+        source = str((self.model_extra or {})[dataset])
+        return str(Path(source).expanduser()) if source.startswith("~") else source
 
     def source_kind(self, dataset: str) -> Literal["synthetic", "download", "path"]:
         """Where a data set comes from."""
@@ -294,7 +315,7 @@ class Params(BaseModel):
         spec = self._spec(run_name)
         dataset = self.datasets[spec.dataset]
         training = Training.model_validate({**self.current.training.get(spec.dataset, {}), **spec.training})
-        network = Network.model_validate(_merge(spec.network.model_dump(exclude_unset=True), self.current.network))
+        network = Network.model_validate(_merge(self.current.network, spec.network.model_dump(exclude_unset=True)))
         for job_name in self.job_names(run_name):
             tasks = [job_name.removeprefix(f"{run_name}.")] if spec.each_task_alone else spec.tasks
             for seed in spec.seeds or self.current.seeds:
@@ -325,7 +346,7 @@ class Params(BaseModel):
         return RunSpec.model_validate(_merge(spec.model_dump(exclude_unset=True), override)) if override else spec
 
 
-def _merge(base: dict[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in override.items():
         merged[key] = _merge(merged[key], value) if isinstance(merged.get(key), dict) else value
@@ -368,7 +389,7 @@ def validate(content: Mapping[str, Any], where: str = "params.yaml", check_sourc
                 raise TaskshareError(f"{where}: scales.{scale} with runs.{run}: {explain(error)}") from None
     for name in params.datasets:
         source = params.source(name)
-        if check_sources and params.source_kind(name) == "path" and not Path(source).expanduser().exists():
+        if check_sources and params.source_kind(name) == "path" and not Path(source).exists():
             raise TaskshareError(
                 f"{where}: {name}: no file or folder '{source}'; allowed: synthetic, download, or an existing path"
             )

@@ -7,9 +7,19 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from taskshare.config import SPLITS, Params, Run
+from taskshare.config import Params, Run
+from taskshare.errors import TaskshareError
 
 TRAINING_FILES = ("weights.safetensors", "history.parquet", "transfer.parquet", "timing.parquet", "provenance.json")
+# Files of a source folder that stand for its content; single images are too many to look at in every call.
+LABEL_FILES = (
+    "list_*.txt",
+    "identity_*.txt",
+    "img_align_celeba.zip",
+    "cifar-10-python.tar.gz",
+    "*_batch*",
+    "batches.meta",
+)
 EVALUATION_FILES = ("scores.parquet", "metrics.json")
 
 
@@ -28,8 +38,15 @@ class Graph:
         self.jobs = params.enabled_jobs()
 
     def job(self, run: str, seed: str) -> Run:
-        """Return the resolved run of the wildcards `run` and `seed`."""
-        return self.jobs[f"{run}/seed{seed}"]
+        """Return the resolved run of the wildcards `run` and `seed`.
+
+        Raises:
+            TaskshareError: if no enabled experiment has it.
+        """
+        key = f"{run}/seed{seed}"
+        if key not in self.jobs:
+            raise TaskshareError(f"{key}: no such training job at scale {self.params.scale}; see `taskshare runs`")
+        return self.jobs[key]
 
     def job_json(self, run: str, seed: str) -> str:
         """Return a run as JSON without what is at its default: a new switch does not rerun what never used it."""
@@ -49,8 +66,9 @@ class Graph:
             return [f"{path}/download.json"]
         if self.params.source_kind(dataset) == "synthetic" or (self.folder / path).is_file():
             return [path]
-        lists = sorted((self.folder / path).glob("*.txt")) or sorted((self.folder / path).glob("*/*.txt"))
-        return [str(file) for file in lists]
+        root = self.folder / path
+        found = {file for pattern in LABEL_FILES for file in (*root.glob(pattern), *root.glob(f"*/{pattern}"))}
+        return sorted(str(file) for file in found)
 
     def prepared(self, run: Run) -> str:
         """Return the folder of a run's prepared data."""
@@ -82,14 +100,27 @@ class Graph:
         folders = self.variants()
         return [
             *(f"{folder}/{name}" for folder in folders for name in ("facts.json", "contact_sheet.png")),
-            *(f"{folder}/{split}.parquet" for folder in folders for split in SPLITS),
-            *(f"{self.results}/training/{key}/{name}" for key in self.jobs for name in TRAINING_FILES),
-            *(f"{self.results}/evaluation/{key}/{name}" for key in self.jobs for name in EVALUATION_FILES),
+            *(f"{self.results}/training/{key}/{name}" for key in self.jobs for name in TRAINING_FILES[1:]),
+            *(f"{self.results}/evaluation/{key}/metrics.json" for key in self.jobs),
+        ]
+
+    def results_files(self) -> list[str]:
+        """Return every versioned result but the report: what must be there for the workflow to be done."""
+        return [
+            *self.report_inputs(),
+            *(f"{self.results}/training/{key}/{TRAINING_FILES[0]}" for key in self.jobs),
+            *(f"{self.results}/evaluation/{key}/scores.parquet" for key in self.jobs),
         ]
 
     def dataset_json(self, dataset: str) -> str:
         """Return a data set's layout and labels as JSON, without its variants, which do not concern each other."""
         return self.params.datasets[dataset].model_copy(update={"variants": {}}).model_dump_json(exclude_defaults=True)
+
+    def synthetic_json(self, dataset: str) -> str:
+        """Return as JSON the sizes of the data that are generated in a data set's place, without those of others."""
+        digits = {"digit_copies"}
+        include, exclude = (digits, None) if dataset == "cifar10" else (None, digits)
+        return self.params.current.synthetic.model_dump_json(include=include, exclude=exclude)
 
     def variant_json(self, dataset: str, variant: str) -> str:
         """Return a variant at the current scale as JSON."""

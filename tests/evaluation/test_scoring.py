@@ -1,5 +1,6 @@
 """From raw faces to scores: inside the workflow's folders, on another source, and on loose pictures."""
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -11,6 +12,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from taskshare import config
 from taskshare.data import manifests
+from taskshare.data.arrays import ImageArrayWriter
 from taskshare.data.demo.archives import write_celeba
 from taskshare.data.demo.attributes import ATTRIBUTES
 from taskshare.data.prepare import prepare
@@ -71,6 +73,35 @@ def test_another_source_is_prepared_as_the_checkpoints_own(trained, tmp_path):
     outside.evaluate_source(checkpoint, archive, "test", tmp_path / "outside", "stop", "cpu")
     for file in ("scores.parquet", "metrics.json"):
         assert (tmp_path / "inside" / file).read_bytes() == (tmp_path / "outside" / file).read_bytes()
+
+
+def test_a_source_with_test_images_only_is_enough(trained, pictures, tmp_path):
+    _, prepared, checkpoint = trained
+    source = tmp_path / "source"
+    shutil.copytree(pictures, source)
+    kept = {path.name for path in (source / "img_align_celeba").iterdir()}
+    for name, header in (("list_attr_celeba.txt", 2), ("list_landmarks_align_celeba.txt", 2)):
+        lines = (source / name).read_text().splitlines()
+        rows = [line for line in lines[header:] if line.split()[0] in kept]
+        (source / name).write_text("\n".join([str(len(rows)), lines[1], *rows]) + "\n")
+    for name in ("list_eval_partition.txt", "identity_CelebA.txt"):
+        rows = [line for line in (source / name).read_text().splitlines() if line.split()[0] in kept]
+        (source / name).write_text("\n".join(rows) + "\n")
+    metrics = outside.evaluate_source(checkpoint, source, "test", None, "stop", "cpu")
+    assert metrics == scoring.evaluate(checkpoint, prepared, "test", tmp_path, "cpu")
+
+
+def test_a_split_without_images_or_without_a_label_is_one_line(trained, tmp_path):
+    _, prepared, checkpoint = trained
+    table = pd.read_parquet(prepared / "test.parquet")
+    (tmp_path / "test.npy").symlink_to(prepared / "test.npy")
+    table.assign(Smiling=1).to_parquet(tmp_path / "test.parquet")
+    with pytest.raises(TaskshareError, match="the test split has images of one label only for Smiling"):
+        scoring.evaluate(checkpoint, tmp_path, "test", tmp_path, "cpu")
+    with ImageArrayWriter(tmp_path / "validation.npy", (16, 16, 1)):
+        pass
+    with pytest.raises(TaskshareError, match="the validation split has no images"):
+        scoring.evaluate(checkpoint, tmp_path, "validation", tmp_path, "cpu")
 
 
 @pytest.fixture(scope="module")

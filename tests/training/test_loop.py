@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from taskshare.data.arrays import ImageArrayWriter
 from taskshare.errors import TaskshareError
+from taskshare.training import checkpoint
 from taskshare.training.loop import train
 
 
@@ -38,6 +39,11 @@ def test_same_seed_same_bytes_and_another_seed_other_weights(make_run, prepared,
         assert first != other
 
 
+def iteration_of(folder):
+    states = [checkpoint.load(path) for path in folder.glob("work-*/checkpoint.pt")]
+    return states[0]["numbers"][0] if states else 0
+
+
 @pytest.mark.parametrize("scheme", ["hard", "dynamic"])
 def test_a_killed_job_goes_on_and_ends_in_the_same_bytes(scheme, make_run, prepared, manifests_of, tmp_path):
     run = make_run(scheme, training={"iterations": 150, "checkpoint_every": 1e-6})
@@ -47,7 +53,8 @@ def test_a_killed_job_goes_on_and_ends_in_the_same_bytes(scheme, make_run, prepa
     command = [sys.executable, "-m", "taskshare", "train", "--run", run.model_dump_json(), "--device", "cpu"]
     command += ["--prepared", prepared, "--out", killed, *(f"--manifests={path}" for path in manifests_of(run))]
     job = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while not list(killed.glob("work-*/checkpoint.pt")):
+    # After two validations: selected weights, history and running sums are in the checkpoint too.
+    while iteration_of(killed) < 25:
         assert job.poll() is None, "the job ended before it could be killed"
         time.sleep(0.005)
     os.kill(job.pid, signal.SIGKILL)
@@ -85,6 +92,15 @@ def test_selection_needs_a_validation_split(make_run, prepared, manifests_of, tm
         pass
     run = make_run()
     with pytest.raises(TaskshareError, match="toy has none; take selection: last"):
+        train(run, tmp_path, manifests_of(run), tmp_path / "out", "cpu")
+
+
+def test_selection_needs_both_labels_of_every_task(make_run, prepared, manifests_of, tmp_path):
+    for name in ("train.npy", "train.parquet", "validation.npy"):
+        (tmp_path / name).symlink_to(prepared / name)
+    pd.read_parquet(prepared / "validation.parquet").assign(Rare=0).to_parquet(tmp_path / "validation.parquet")
+    run = make_run()
+    with pytest.raises(TaskshareError, match="images of one label only for Rare"):
         train(run, tmp_path, manifests_of(run), tmp_path / "out", "cpu")
 
 

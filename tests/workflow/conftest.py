@@ -10,7 +10,16 @@ import pytest
 import yaml
 
 PROJECT = Path(__file__).parents[2]
-PARTS = ["Snakefile", "workflow", "src", "reports/templates", "reports/published", "reports/deviations.yaml"]
+PARTS = [
+    "Snakefile",
+    "workflow",
+    "src",
+    "reports/templates",
+    "reports/published",
+    "reports/deviations.yaml",
+    "dvc.yaml",
+    ".dvcignore",
+]
 
 
 def tiny_params():
@@ -47,10 +56,12 @@ class Workspace:
     def write_params(self, params):
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
-    def snakemake(self, *arguments):
+    def run(self, *command):
         environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+
+    def snakemake(self, *arguments):
+        return self.run("snakemake", "--cores", "2", *arguments)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ rule synthesise:
         "../envs/taskshare.yaml"
     threads: 2
     params:
-        sizes=graph.params.current.synthetic.model_dump_json(),
+        sizes=lambda wildcards: graph.synthetic_json(wildcards.dataset),
     shell:
         "python -m taskshare synthesise --dataset {wildcards.dataset} --sizes {params.sizes:q}"
         " --workers {threads} --out {output:q} > {log:q} 2>&1"
@@ -26,8 +26,8 @@ rule download:
     params:
         folder=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
-        # Progress goes to the terminal: a download of gigabytes is watched.
-        "python -m taskshare download --dataset {wildcards.dataset} --out {params.folder:q} 2>&1 | tee {log:q}"
+        # Progress and errors go to the terminal: a download of gigabytes is watched.
+        "python -m taskshare download --dataset {wildcards.dataset} --out {params.folder:q} > {log:q}"
 
 
 rule prepare:
@@ -36,7 +36,11 @@ rule prepare:
     output:
         multiext(
             f"{graph.results}/data/{{dataset}}/{{variant}}/",
-            *[f"{split}.{kind}" for split in SPLITS for kind in ("npy", "parquet")],
+            *[
+                f"{split}.{kind}"
+                for split in configuration.SPLITS
+                for kind in ("npy", "parquet")
+            ],
             "facts.json",
         ),
     log:

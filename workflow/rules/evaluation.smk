@@ -13,6 +13,8 @@ rule evaluate:
         f"{graph.results}/logs/evaluation/{{run}}/seed{{seed}}.log",
     conda:
         "../envs/taskshare.yaml"
+    resources:
+        gpu=graph.gpus_per_job(),
     params:
         prepared=lambda wildcards: graph.prepared(
             graph.job(wildcards.run, wildcards.seed)

@@ -11,6 +11,9 @@ rule parameters:
         content=graph.params_json(),
     run:
         Path(output[0]).write_text(params.content, encoding="utf-8")
+        Path(log[0]).write_text(
+            f"{output[0]} holds params.yaml as it was in force\n"
+        )
 
 
 rule report:

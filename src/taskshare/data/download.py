@@ -100,8 +100,8 @@ def _check_answer(file: OfficialFile, folder: Path, response: requests.Response)
     by_hand = f"try again in a day, or put the official file into {folder} by hand"
     if response.headers.get("Content-Type", "").startswith("text/html") and response.status_code != 404:
         raise TaskshareError(
-            f"{file.name}: {_host(file)} sent a web page instead of the file: Google Drive's download quota is "
-            f"exceeded, {by_hand}"
+            f"{file.name}: {_host(file)} sent a web page instead of the file, as Google Drive does when its "
+            f"download quota is exceeded; {by_hand}"
         )
     if not response.ok:
         raise TaskshareError(f"{file.name}: {_host(file)} answers with HTTP {response.status_code}; {by_hand}")

@@ -1,7 +1,8 @@
 """From a source of raw images to prepared arrays with their label tables, in any number of processes."""
 
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from taskshare import files
-from taskshare.config import SPLITS, Dataset, Variant
+from taskshare.config import SPLITS, Dataset, Split, Variant
 from taskshare.data.align import LandmarkError
 from taskshare.data.arrays import ImageArrayWriter
 from taskshare.data.catalogue import LANDMARKS, BadImageError, Catalogue
@@ -29,6 +30,7 @@ PREPARED_LANDMARKS: tuple[str, ...] = tuple(f"prepared_{name}" for name in LANDM
 """Columns of the label table with the landmarks in pixels of the prepared image."""
 
 _CHUNK = 64  # images that travel to a process at a time
+_SECONDS_PER_LINE = 10  # of progress in a log
 _IMAGES_PER_PROCESS = 2000  # fewer take less time than a process takes to start
 
 
@@ -41,6 +43,7 @@ def prepare(
     out: Path,
     on_bad_image: Literal["stop", "skip"],
     workers: int,
+    splits: Sequence[Split] = SPLITS,
 ) -> None:
     """Prepare every image of a data set, and write arrays, label tables and facts.json.
 
@@ -57,13 +60,17 @@ def prepare(
         out: Folder of the results.
         on_bad_image: `stop` at the first bad image, or `skip` it and list it in facts.json.
         workers: Number of processes that prepare images; 1 works in this process.
+        splits: The splits to prepare.
 
     Raises:
-        TaskshareError: an image is bad and `on_bad_image` is `stop`, the training or test split stays empty, or the
-            source is not what the layout asks for.
+        TaskshareError: an image is bad and `on_bad_image` is `stop`, one of `splits` stays empty (all of them may lack
+            validation images only), or the source is not what the layout asks for.
     """
     if variant.align and dataset.layout == "classes":
         raise TaskshareError(f"datasets.{name}: the classes layout has no landmarks to align by; set align: false")
+    # A call that is cut off must not leave new images beside old labels.
+    for stale in (out / "facts.json", *out.glob("*.parquet")):
+        stale.unlink(missing_ok=True)
     with open_source(name, dataset, source) as catalogue:
         left_out: list[tuple[str, str]] = []
 
@@ -82,15 +89,15 @@ def prepare(
             _progress(f"{name} {variant.size}x{variant.size} {variant.colour}", len(catalogue.table)) as advance,
             _mapper(_ChunkPreparer(catalogue.load, variant), workers) as prepare_chunks,
         ):
-            for split in SPLITS:
+            for split in splits:
                 table = catalogue.table[catalogue.table["split"] == split].drop(columns="split")
                 results = prepare_chunks(_chunks(table))
                 shape = (variant.size, variant.size, variant.channels)
                 with ImageArrayWriter(out / f"{split}.npy", shape) as writer:
                     tables[split] = _write_split(table, results, writer, leave_out, advance)
-        for split in SPLITS:
+        for split in splits:
             table = tables[split]
-            if table.empty and split != "validation":
+            if table.empty and (split != "validation" or len(splits) == 1):
                 raise TaskshareError(f"{name}: no usable image in the {split} split; check the source {source}")
             with files.atomic(out / f"{split}.parquet") as partial:
                 table.to_parquet(partial, index=False)
@@ -220,11 +227,20 @@ def _mapper(
 
 @contextmanager
 def _progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error where that is a terminal; yield a function that advances it."""
+    """Yield a function that advances a bar on standard error, or prints a line now and then if that is no terminal."""
     console = Console(stderr=True)
+    said = time.monotonic()
     with Progress(console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task(title, total=total)
-        yield lambda count: progress.advance(bar, count)
+
+        def advance(count: int) -> None:
+            nonlocal said
+            progress.advance(bar, count)
+            if not console.is_terminal and time.monotonic() - said >= _SECONDS_PER_LINE:
+                said = time.monotonic()
+                console.print(f"{title}: {progress.tasks[0].completed:.0f} of {total} images", highlight=False)
+
+        yield advance
 
 
 def _facts(

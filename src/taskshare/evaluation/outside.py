@@ -1,6 +1,7 @@
 """A checkpoint on images that are not its own: another source, or a folder of pictures."""
 
 import csv
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,9 +27,9 @@ BLOCK = 64
 def evaluate_source(
     checkpoint: Path,
     source: Path,
-    split: str,
+    split: config.Split,
     out: Path | None,
-    on_bad_image: Literal["stop", "skip"] | str,
+    on_bad_image: Literal["stop", "skip"],
     wanted_device: str = "auto",
 ) -> dict[str, Any]:
     """Evaluate a checkpoint on a split of any source in the layout of the checkpoint's own data set.
@@ -53,7 +54,9 @@ def evaluate_source(
     dataset = config.Dataset(layout=run.layout, labels=run.labels, variants={run.variant_name: run.variant})
     with tempfile.TemporaryDirectory(prefix="taskshare-") as folder:
         work = Path(folder)
-        prepare(run.dataset, dataset, source, "path", run.variant, work, on_bad_image, 1)  # type: ignore[arg-type]
+        prepare(run.dataset, dataset, source, "path", run.variant, work, on_bad_image, 1, (split,))
+        for name, reason in files.read_json(work / "facts.json")["left_out"]:
+            print(f"left out: {name}: {reason}", file=sys.stderr)
         return scoring.evaluate(checkpoint, work, split, out or work, wanted_device)
 
 
@@ -76,6 +79,8 @@ def predict(checkpoint: Path, images: Path, landmarks: Path | None, out: Path, w
     network = network.to(where)
     if run.variant.align and landmarks is None:
         raise TaskshareError(f"{checkpoint}: its run aligned the images by landmarks; give them with --landmarks")
+    if not images.is_dir():
+        raise TaskshareError(f"{images}: no such folder; give the folder of the images")
     names = sorted(path.name for path in images.iterdir() if image_files.is_image(path.name))
     if not names:
         raise TaskshareError(f"{images}: no image files there")
@@ -122,6 +127,8 @@ def read_landmarks(path: Path) -> pd.DataFrame:
         else:
             table = pd.read_csv(path, sep=r"\s+", skiprows=2, header=None, index_col=0)
             table.columns = pd.Index(LANDMARKS) if table.shape[1] == len(LANDMARKS) else table.columns
+        if not table.index.is_unique:
+            raise ValueError(f"{table.index[table.index.duplicated()][0]} is listed twice")
         return table[list(LANDMARKS)].astype("float32")
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]

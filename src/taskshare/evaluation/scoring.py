@@ -10,6 +10,7 @@ from sklearn.metrics import balanced_accuracy_score
 from taskshare import device, files
 from taskshare.data.arrays import ImageArray
 from taskshare.data.labels import task_labels
+from taskshare.errors import TaskshareError
 from taskshare.evaluation.metrics import class_accuracies, standard_error
 from taskshare.networks import weights
 from taskshare.networks.inference import logits
@@ -29,17 +30,28 @@ def evaluate(checkpoint: Path, prepared: Path, split: str, out: Path, wanted_dev
 
     Returns:
         The content of metrics.json.
+
+    Raises:
+        TaskshareError: if the split has no images, or not both labels of a task.
     """
     run, network = weights.load(checkpoint)
     device.set_up(run.training.threads)
     where = device.choose(wanted_device)
-    outputs = logits(network.to(where), ImageArray(prepared / f"{split}.npy").blocks(BLOCK), where)
+    images = ImageArray(prepared / f"{split}.npy")
+    if not len(images):
+        raise TaskshareError(f"{prepared}: the {split} split has no images; take another split")
+    outputs = logits(network.to(where), images.blocks(BLOCK), where)
     scores = 1 / (1 + np.exp(-outputs))
     table = pd.read_parquet(prepared / f"{split}.parquet")
     rows, tasks = [], {}
     for column, task in enumerate(run.tasks):
         labels = task_labels(table, run.labels, task)
         part = labels >= 0
+        if not {0, 1} <= set(labels.tolist()):
+            raise TaskshareError(
+                f"{prepared}: the {split} split has images of one label only for {task}, so it has no balanced "
+                "accuracy; take more images"
+            )
         rows.append(
             pd.DataFrame(
                 {"id": table["id"][part], "task": task, "label": labels[part], "score": scores[part, column]}

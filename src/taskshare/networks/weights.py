@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 
 from taskshare import files
 from taskshare.config import Run
@@ -20,7 +20,8 @@ def save(path: Path, network: SharingNetwork, run: Run) -> None:
     """Write a network's weights and running statistics, float32, and its run, whole or not at all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with files.atomic(path) as partial:
-        save_file(tensors, partial, metadata={METADATA_KEY: json.dumps(run.model_dump(), sort_keys=True)})
+        # Not save_file, which lets nobody but the owner read the file.
+        partial.write_bytes(serialise(tensors, {METADATA_KEY: json.dumps(run.model_dump(), sort_keys=True)}))
 
 
 def load(path: Path) -> tuple[Run, SharingNetwork]:

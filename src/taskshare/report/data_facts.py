@@ -12,7 +12,7 @@ import numpy as np
 from taskshare.config import SPLITS, Params, Run
 from taskshare.report.results import Results
 
-LEFT_OUT_SHOWN = 20
+LEFT_OUT_SHOWN = 200
 RAREST_SHOWN = 4
 SHEET_BYTES = 400_000
 """Most that one picture of examples may add to the page, before base64."""

@@ -59,6 +59,8 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
         "selection_entry": next((entry for entry in register if entry.id == "ours-selection"), None),
         "jobs": jobs,
         "versions": versions,
+        # A report that is kept elsewhere, as an example, has no results to link to.
+        "linked": out.resolve().is_relative_to(results.resolve()),
         "base": Path(os.path.relpath(results.resolve(), out.resolve().parent)).as_posix(),
     }
     files.write_text(out, _environment(templates / "templates").get_template("page.html.j2").render(context))

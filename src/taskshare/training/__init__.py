@@ -1,1 +1,1 @@
-"""Training phase: batches, loop, checkpoints, devices."""
+"""Training phase: batches, loop, checkpoints, history, provenance."""

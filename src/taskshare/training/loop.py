@@ -49,10 +49,10 @@ def train(run: Run, prepared: Path, manifests: list[Path], out: Path, wanted_dev
     Raises:
         TaskshareError: if the loss is no longer finite, or there is nothing to validate on though selection needs it.
     """
-    started = datetime.datetime.now(datetime.UTC)
-    inputs = {
-        path.name: files.sha256(path) for path in [prepared / "train.npy", prepared / "train.parquet", *manifests]
-    }
+    started, code = datetime.datetime.now(datetime.UTC), provenance.code()
+    splits = ("train", "validation") if run.training.selection == "best" else ("train",)
+    images = [prepared / f"{split}.{kind}" for split in splits for kind in ("npy", "parquet")]
+    inputs = {path.name: files.sha256(path) for path in [*images, *manifests]}
     configuration = run.model_dump()
     work = out / f"work-{files.digest([configuration, inputs])[:16]}"
     device.set_up(run.training.threads)
@@ -68,7 +68,7 @@ def train(run: Run, prepared: Path, manifests: list[Path], out: Path, wanted_dev
             "run": configuration,
             "configuration_digest": files.digest(configuration),
             "inputs": inputs,
-            **provenance.code(),
+            **code,
             "versions": provenance.versions(),
             "device": device_name,
             "processor": processor,
@@ -82,7 +82,8 @@ def train(run: Run, prepared: Path, manifests: list[Path], out: Path, wanted_dev
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         },
     )
-    shutil.rmtree(work, ignore_errors=True)
+    for folder in out.glob("work-*"):  # this run's, and those of configurations that were given up
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Session:
@@ -122,6 +123,12 @@ class _Session:
             )
         table = pd.read_parquet(prepared / "validation.parquet")
         self.validation_labels = [task_labels(table, self.run.labels, task) for task in self.run.tasks]
+        for task, own in zip(self.run.tasks, self.validation_labels, strict=True):
+            if not {0, 1} <= set(own.tolist()):
+                raise TaskshareError(
+                    f"{self.run.key}: the validation split has images of one label only for {task}, so nothing can be "
+                    "selected by balanced accuracy; take training.selection: last, or more validation images"
+                )
 
     def run_to_end(self, path: Path) -> None:
         """Iterate until the last iteration, from the checkpoint at `path` if there is one."""

@@ -4,11 +4,13 @@ import platform
 import resource
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("taskshare", "torch", "numpy", "pandas", "pyarrow", "safetensors", "scikit-learn", "opencv-python-headless")
+from taskshare import __version__
+
+PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "safetensors", "scikit-learn", "opencv-python-headless")
 
 
 def code() -> dict[str, Any]:
@@ -19,9 +21,15 @@ def code() -> dict[str, Any]:
     return {"git_commit": commit, "git_dirty": None if status is None else bool(status)}
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that results depend on."""
-    return {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
+def versions() -> dict[str, str | None]:
+    """Return the versions of Python and of the packages that results depend on; None for one that names none."""
+    found: dict[str, str | None] = {"python": platform.python_version(), "taskshare": __version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
 
 
 def peak_memory_bytes() -> int:
