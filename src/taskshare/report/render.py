@@ -7,7 +7,7 @@ import jinja2
 from markupsafe import Markup
 
 from taskshare import files
-from taskshare.config import Params
+from taskshare.config import GENERATED_OR_OFFICIAL, Params
 from taskshare.report import data_facts, figures, provenance, tables
 from taskshare.report.intervals import LEVEL
 from taskshare.report.published import load_deviations, load_published
@@ -45,7 +45,11 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
         "level": LEVEL,
         "data": data,
         "demonstration": params.scale == "demo" or bool(generated),
-        "unofficial": [facts for facts in data if facts.prepared and not facts.synthetic and not facts.official],
+        "unofficial": [
+            facts
+            for facts in data
+            if facts.dataset in GENERATED_OR_OFFICIAL and facts.prepared and not facts.synthetic and not facts.official
+        ],
         "tables": [
             tables.comparison_table(params, name, item, published.get(name), stored, _uses(params, name, generated))
             for name, item in enabled.items()
