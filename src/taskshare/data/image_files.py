@@ -10,10 +10,10 @@ from taskshare.data.catalogue import BadImageError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
-# First bytes of a format, and the marker that stands at the end of every whole file. OpenCV fills the missing part of a
-# truncated image with grey and reports nothing, so the end is looked for first.
-_FORMATS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND"}
-_END = 64  # bytes at the end of a file that hold the marker; some writers pad
+# First bytes of a format, the marker before its pixels, and the one that ends them. OpenCV fills the missing part of a
+# truncated image with grey and reports nothing, so the end is looked for first: behind the last pixels, since a
+# thumbnail in front has an end of its own, and some cameras write more behind it.
+_FORMATS = {b"\xff\xd8": (b"\xff\xda", b"\xff\xd9"), b"\x89PNG": (b"IDAT", b"IEND")}
 
 
 def is_image(name: str) -> bool:
@@ -37,10 +37,11 @@ class ImageFiles:
             content = (self.folder / id).read_bytes()
         except OSError as error:
             raise BadImageError(id, f"cannot be read: {error.strerror}") from None
-        end = next((end for start, end in _FORMATS.items() if content.startswith(start)), None)
-        if end is None:
+        markers = next((markers for start, markers in _FORMATS.items() if content.startswith(start)), None)
+        if markers is None:
             raise BadImageError(id, "neither a JPEG nor a PNG file")
-        if end not in content[-_END:]:
+        pixels, end = (content.rfind(marker) for marker in markers)
+        if end < pixels or end == -1:
             raise BadImageError(id, "truncated: the end of the file is missing")
         try:
             # Landmarks refer to the pixels as stored, so an orientation tag is not applied.
