@@ -45,9 +45,10 @@ class ImageFiles:
             raise BadImageError(id, "truncated: the end of the file is missing")
         try:
             # Landmarks refer to the pixels as stored, so an orientation tag is not applied.
-            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
         except cv2.error:
             image = None
         if image is None:
             raise BadImageError(id, "cannot be decoded")
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return image
