@@ -12,6 +12,7 @@ import yaml
 PROJECT = Path(__file__).parents[2]
 PARTS = [
     "Snakefile",
+    "profiles",
     "workflow",
     "src",
     "reports/templates",
