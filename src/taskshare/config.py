@@ -221,6 +221,11 @@ class Run(Model):
         """Name of the run with its seed, as errors and folders show it."""
         return f"{self.name}/seed{self.seed}"
 
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that training reads: the training images, and the validation images if they select."""
+        return ("train", "validation") if self.training.selection == "best" else ("train",)
+
 
 class Params(BaseModel):
     """The whole of params.yaml. Besides these keys, each data set's name is a key that gives its source."""

@@ -10,7 +10,12 @@ from typing import Literal
 from taskshare.config import Params, Run
 from taskshare.errors import TaskshareError
 
-TRAINING_FILES = ("weights.safetensors", "history.parquet", "transfer.parquet", "timing.parquet", "provenance.json")
+# What the report does not read, and then what it does.
+WEIGHTS, SCORES = "weights.safetensors", "scores.parquet"
+RECORDS = ("history.parquet", "transfer.parquet", "timing.parquet", "provenance.json")
+METRICS = "metrics.json"
+TRAINING_FILES = (WEIGHTS, *RECORDS)
+EVALUATION_FILES = (SCORES, METRICS)
 # Files of a source folder that stand for its content; single images are too many to look at in every call.
 LABEL_FILES = (
     "list_*.txt",
@@ -20,7 +25,6 @@ LABEL_FILES = (
     "*_batch*",
     "batches.meta",
 )
-EVALUATION_FILES = ("scores.parquet", "metrics.json")
 
 
 class Graph:
@@ -80,8 +84,7 @@ class Graph:
 
     def training_inputs(self, run: Run) -> list[str]:
         """Return what a run is trained on, and validated on if it selects."""
-        splits: tuple[str, ...] = ("train", "validation") if run.training.selection == "best" else ("train",)
-        return self.prepared_files(run, splits)
+        return self.prepared_files(run, run.splits)
 
     def manifests(self, run: Run) -> list[str]:
         """Return the manifest of each task of a run."""
@@ -100,16 +103,16 @@ class Graph:
         folders = self.variants()
         return [
             *(f"{folder}/{name}" for folder in folders for name in ("facts.json", "contact_sheet.png")),
-            *(f"{self.results}/training/{key}/{name}" for key in self.jobs for name in TRAINING_FILES[1:]),
-            *(f"{self.results}/evaluation/{key}/metrics.json" for key in self.jobs),
+            *(f"{self.results}/training/{key}/{name}" for key in self.jobs for name in RECORDS),
+            *(f"{self.results}/evaluation/{key}/{METRICS}" for key in self.jobs),
         ]
 
     def results_files(self) -> list[str]:
         """Return every versioned result but the report: what must be there for the workflow to be done."""
         return [
             *self.report_inputs(),
-            *(f"{self.results}/training/{key}/{TRAINING_FILES[0]}" for key in self.jobs),
-            *(f"{self.results}/evaluation/{key}/scores.parquet" for key in self.jobs),
+            *(f"{self.results}/training/{key}/{WEIGHTS}" for key in self.jobs),
+            *(f"{self.results}/evaluation/{key}/{SCORES}" for key in self.jobs),
         ]
 
     def dataset_json(self, dataset: str) -> str:

@@ -45,14 +45,17 @@ class Workspace:
 
     def __init__(self, folder):
         self.folder = folder
+
+    def fill(self):
         for part in PARTS:
-            source, target = PROJECT / part, folder / part
+            source, target = PROJECT / part, self.folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
             else:
                 shutil.copy(source, target)
         self.write_params(tiny_params())
+        return self
 
     def write_params(self, params):
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
@@ -67,7 +70,7 @@ class Workspace:
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory):
-    return Workspace(tmp_path_factory.mktemp("project with a space"))
+    return Workspace(tmp_path_factory.mktemp("project with a space")).fill()
 
 
 @pytest.fixture(scope="session")

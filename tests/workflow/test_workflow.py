@@ -74,11 +74,11 @@ def test_a_second_call_does_nothing(finished):
 
 def test_a_copy_with_other_time_stamps_does_nothing(finished, tmp_path):
     workspace, _ = finished
-    copy = type(workspace).__new__(type(workspace))
-    copy.folder = tmp_path / "copy"
+    copy = type(workspace)(tmp_path / "copy")
     # Not copy2: every file is new, as after a clone.
     shutil.copytree(workspace.folder, copy.folder, copy_function=shutil.copyfile)
-    assert "Nothing to be done" in "".join((copy.snakemake("-n").stdout, copy.snakemake("-n").stderr))
+    done = copy.snakemake("-n")
+    assert "Nothing to be done" in done.stdout + done.stderr
 
 
 def test_a_changed_learning_rate_reruns_only_what_depends_on_it(finished):

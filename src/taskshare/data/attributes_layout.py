@@ -51,12 +51,12 @@ def read(folder: Path, images: Path, labels: Sequence[str]) -> tuple[pd.DataFram
     """
     tables = {
         ATTRIBUTES: _read_labels(folder / ATTRIBUTES, labels),
-        LANDMARK_FILE: _read_rows(folder / LANDMARK_FILE, LANDMARKS, np.float32, header=True),
-        PARTITION: _read_rows(folder / PARTITION, ["partition"], np.int8, allowed=(0, 1, 2)),
+        LANDMARK_FILE: read_rows(folder / LANDMARK_FILE, LANDMARKS, np.float32, header=True),
+        PARTITION: read_rows(folder / PARTITION, ["partition"], np.int8, allowed=(0, 1, 2)),
     }
     identities = pd.DataFrame({"identity": pd.Series(dtype=np.int32)})
     if (folder / IDENTITIES).exists():
-        identities = _read_rows(folder / IDENTITIES, ["identity"], np.int32)
+        identities = read_rows(folder / IDENTITIES, ["identity"], np.int32)
 
     with os.scandir(images) as entries:
         names = {entry.name for entry in entries if is_image(entry.name)}
@@ -83,7 +83,7 @@ def read(folder: Path, images: Path, labels: Sequence[str]) -> tuple[pd.DataFram
 
 def _read_labels(path: Path, labels: Sequence[str]) -> pd.DataFrame:
     """Return the attributes as int8, 0 or 1; the file codes them as -1 and 1, or as 0 and 1."""
-    rows = _read_rows(path, labels, np.int8, header=True, allowed=(-1, 0, 1))
+    rows = read_rows(path, labels, np.int8, header=True, allowed=(-1, 0, 1))
     coded = rows.to_numpy()
     if (coded == -1).any() and (coded == 0).any():
         id = rows.index[int((coded == 0).any(axis=1).argmax())]
@@ -91,7 +91,7 @@ def _read_labels(path: Path, labels: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame((coded == 1).astype(np.int8), index=rows.index, columns=rows.columns)
 
 
-def _read_rows(
+def read_rows(
     path: Path,
     columns: Sequence[str],
     dtype: type[np.number],

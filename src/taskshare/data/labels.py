@@ -6,6 +6,11 @@ import numpy as np
 import pandas as pd
 
 
+def has_both_labels(labels: np.ndarray) -> bool:
+    """Return whether 1 and 0 both occur among a task's labels, (N,): without one there is no balanced accuracy."""
+    return bool((labels == 1).any() and (labels == 0).any())
+
+
 def task_labels(table: pd.DataFrame, labels: Sequence[str], task: str) -> np.ndarray:
     """Return each image's label for one task.
 

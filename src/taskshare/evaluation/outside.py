@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from taskshare import config, device, files
-from taskshare.data import image_files
+from taskshare.data import attributes_layout, image_files
 from taskshare.data.align import LandmarkError
 from taskshare.data.catalogue import LANDMARKS, BadImageError
 from taskshare.data.images import prepare_image
@@ -19,7 +19,7 @@ from taskshare.data.prepare import prepare
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
 from taskshare.networks import weights
-from taskshare.networks.inference import logits
+from taskshare.networks.inference import logits, probabilities
 
 BLOCK = 64
 
@@ -107,10 +107,8 @@ def predict(checkpoint: Path, images: Path, landmarks: Path | None, out: Path, w
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["image", *run.tasks])
         for part, pixels in blocks():
-            probabilities = 1 / (1 + np.exp(-logits(network, [pixels], where)))
-            writer.writerows(
-                [name, *(f"{value:.6f}" for value in row)] for name, row in zip(part, probabilities, strict=True)
-            )
+            scores = probabilities(logits(network, [pixels], where))
+            writer.writerows([name, *(f"{value:.6f}" for value in row)] for name, row in zip(part, scores, strict=True))
 
 
 def read_landmarks(path: Path) -> pd.DataFrame:
@@ -119,14 +117,15 @@ def read_landmarks(path: Path) -> pd.DataFrame:
     A CSV names the image in its first column and has the columns lefteye_x, lefteye_y, ... rightmouth_y.
 
     Raises:
-        TaskshareError: if a column is missing or a value is no number.
+        TaskshareError: if there is no such file, a column is missing, or a value is no number.
     """
+    if not path.is_file():
+        raise TaskshareError(f"{path}: no such file; give the table of landmarks")
     try:
         if path.suffix.lower() == ".csv":
             table = pd.read_csv(path, index_col=0)
         else:
-            table = pd.read_csv(path, sep=r"\s+", skiprows=2, header=None, index_col=0)
-            table.columns = pd.Index(LANDMARKS) if table.shape[1] == len(LANDMARKS) else table.columns
+            table = attributes_layout.read_rows(path, LANDMARKS, np.float32, header=True)
         if not table.index.is_unique:
             raise ValueError(f"{table.index[table.index.duplicated()][0]} is listed twice")
         return table[list(LANDMARKS)].astype("float32")

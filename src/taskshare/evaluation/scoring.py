@@ -9,11 +9,11 @@ from sklearn.metrics import balanced_accuracy_score
 
 from taskshare import device, files
 from taskshare.data.arrays import ImageArray
-from taskshare.data.labels import task_labels
+from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
 from taskshare.evaluation.metrics import class_accuracies, standard_error
 from taskshare.networks import weights
-from taskshare.networks.inference import logits
+from taskshare.networks.inference import logits, probabilities
 
 BLOCK = 256
 
@@ -41,13 +41,13 @@ def evaluate(checkpoint: Path, prepared: Path, split: str, out: Path, wanted_dev
     if not len(images):
         raise TaskshareError(f"{prepared}: the {split} split has no images; take another split")
     outputs = logits(network.to(where), images.blocks(BLOCK), where)
-    scores = 1 / (1 + np.exp(-outputs))
+    scores = probabilities(outputs)
     table = pd.read_parquet(prepared / f"{split}.parquet")
     rows, tasks = [], {}
     for column, task in enumerate(run.tasks):
         labels = task_labels(table, run.labels, task)
         part = labels >= 0
-        if not {0, 1} <= set(labels.tolist()):
+        if not has_both_labels(labels):
             raise TaskshareError(
                 f"{prepared}: the {split} split has images of one label only for {task}, so it has no balanced "
                 "accuracy; take more images"

@@ -23,3 +23,8 @@ def logits(
             results.append(network(to_input(torch.from_numpy(block).to(device))).float().cpu().numpy())
     network.train(was_training)
     return np.concatenate(results)
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Return the probability of each task's label 1, 0 to 1, from logits of any shape."""
+    return 1 / (1 + np.exp(-logits))

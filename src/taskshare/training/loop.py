@@ -17,7 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from taskshare import device, files
 from taskshare.config import Run, Training
 from taskshare.data.arrays import ImageArray
-from taskshare.data.labels import task_labels
+from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
 from taskshare.evaluation.metrics import class_accuracies
 from taskshare.networks import weights
@@ -50,8 +50,7 @@ def train(run: Run, prepared: Path, manifests: list[Path], out: Path, wanted_dev
         TaskshareError: if the loss is no longer finite, or there is nothing to validate on though selection needs it.
     """
     started, code = datetime.datetime.now(datetime.UTC), provenance.code()
-    splits = ("train", "validation") if run.training.selection == "best" else ("train",)
-    images = [prepared / f"{split}.{kind}" for split in splits for kind in ("npy", "parquet")]
+    images = [prepared / f"{split}.{kind}" for split in run.splits for kind in ("npy", "parquet")]
     inputs = {path.name: files.sha256(path) for path in [*images, *manifests]}
     configuration = run.model_dump()
     work = out / f"work-{files.digest([configuration, inputs])[:16]}"
@@ -124,7 +123,7 @@ class _Session:
         table = pd.read_parquet(prepared / "validation.parquet")
         self.validation_labels = [task_labels(table, self.run.labels, task) for task in self.run.tasks]
         for task, own in zip(self.run.tasks, self.validation_labels, strict=True):
-            if not {0, 1} <= set(own.tolist()):
+            if not has_both_labels(own):
                 raise TaskshareError(
                     f"{self.run.key}: the validation split has images of one label only for {task}, so nothing can be "
                     "selected by balanced accuracy; take training.selection: last, or more validation images"
