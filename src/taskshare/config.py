@@ -4,6 +4,7 @@ Only pydantic, PyYAML and the standard library are imported here: the Snakefile 
 that holds nothing but Snakemake.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -146,7 +147,10 @@ class RunSpec(Model):
 
     dataset: str
     variant: Name
-    tasks: list[str] = Field(min_length=1)
+    tasks: list[str] = []
+    groups: dict[Name, Annotated[list[str], Field(min_length=1)]] = Field(
+        default={}, description="instead of `tasks`: one job per group, which learns the group's tasks only"
+    )
     network: Network
     each_task_alone: bool = Field(default=False, description="one job per task, which sees no other task")
     sampling: Literal["resampled", "original"] = Field(
@@ -160,6 +164,21 @@ class RunSpec(Model):
     )
     seeds: list[Annotated[int, Field(ge=0)]] | None = Field(default=None, description="instead of the scale's seeds")
     training: dict[str, Any] = Field(default={}, description="entries of `training` that differ for this run")
+
+    @model_validator(mode="after")
+    def _check(self) -> "RunSpec":
+        if bool(self.tasks) == bool(self.groups):
+            raise ValueError("give either tasks or groups")
+        if self.groups and self.each_task_alone:
+            raise ValueError("each_task_alone: goes with tasks, not with groups")
+        return self
+
+    @property
+    def jobs(self) -> dict[str, list[str]]:
+        """Tasks of each job, by the last part of its name; the empty name is the run's own."""
+        if self.each_task_alone:
+            return {task: [task] for task in self.tasks}
+        return self.groups or {"": self.tasks}
 
 
 class Experiment(Model):
@@ -284,7 +303,7 @@ class Params(BaseModel):
             where = f"scales.{self.scale}.runs.{name}" if name in self.current.runs else f"runs.{name}"
             choose(f"{where}.dataset", run.dataset, self.datasets)
             choose(f"{where}.variant", run.variant, self.datasets[run.dataset].variants)
-            for task in run.tasks:
+            for task in itertools.chain(*run.jobs.values()):
                 wrong = self.datasets[run.dataset].check_task(task)
                 if wrong:
                     raise ValueError(f"{where}.tasks: {wrong}")
@@ -311,9 +330,8 @@ class Params(BaseModel):
         return variant.model_copy(update={"size": size}) if size else variant
 
     def job_names(self, run_name: str) -> list[str]:
-        """Names of a run's jobs: the run itself, or RUN.TASK for each task that trains alone."""
-        spec = self._spec(run_name)
-        return [f"{run_name}.{task}" for task in spec.tasks] if spec.each_task_alone else [run_name]
+        """Names of a run's jobs: the run itself, RUN.TASK for each task that trains alone, or RUN.GROUP."""
+        return [f"{run_name}.{part}" if part else run_name for part in self._spec(run_name).jobs]
 
     def jobs(self, run_name: str) -> Iterator[Run]:
         """Resolved training jobs of a run, task by task and seed by seed."""
@@ -321,8 +339,7 @@ class Params(BaseModel):
         dataset = self.datasets[spec.dataset]
         training = Training.model_validate({**self.current.training.get(spec.dataset, {}), **spec.training})
         network = Network.model_validate(_merge(self.current.network, spec.network.model_dump(exclude_unset=True)))
-        for job_name in self.job_names(run_name):
-            tasks = [job_name.removeprefix(f"{run_name}.")] if spec.each_task_alone else spec.tasks
+        for job_name, tasks in zip(self.job_names(run_name), spec.jobs.values(), strict=True):
             for seed in spec.seeds or self.current.seeds:
                 yield Run(
                     name=job_name,
