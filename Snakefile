@@ -15,7 +15,13 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from taskshare import config as configuration
 from taskshare.errors import TaskshareError
-from taskshare.graph import EVALUATION_FILES, TRAINING_FILES, Graph
+from taskshare.graph import (
+    COOCCURRENCE,
+    EVALUATION_FILES,
+    RESPONSE_MAPS,
+    TRAINING_FILES,
+    Graph,
+)
 
 try:
     graph = Graph(configuration.validate(config), Path.cwd())

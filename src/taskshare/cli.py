@@ -149,14 +149,17 @@ def contact_sheet(
 def train(
     run: JsonOption,
     prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
-    manifests: Annotated[list[Path], typer.Option(help="a manifest for each task, in order")],
+    manifests: Annotated[list[Path], typer.Option(help="a manifest for each task that is trained, in order")],
     out: Annotated[Path, typer.Option(help="folder for weights, history and provenance")],
+    parent: Annotated[
+        Path | None, typer.Option(help="weights.safetensors of the run's parent, for a run that has one")
+    ] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Train one run with one seed, or go on where a killed job was."""
     from taskshare.training import loop
 
-    loop.train(_parse(config.Run, run), prepared, manifests, out, device)
+    loop.train(_parse(config.Run, run), prepared, manifests, out, device, parent)
 
 
 @verb
@@ -184,6 +187,47 @@ def evaluate(
             f"{task}: balanced accuracy {100 * measured['balanced_accuracy']:.2f} % "
             f"({measured['positives']} positives, {measured['negatives']} negatives)"
         )
+
+
+@verb
+def response_maps(
+    checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with hard sharing")],
+    prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
+    out: Annotated[Path, typer.Option(help="folder for response_maps.parquet and cooccurrence.parquet")],
+    layer: Annotated[int, typer.Option(min=1, max=5, help="the convolution whose maps are compared")] = 5,
+    device: DeviceOption = "auto",
+) -> None:
+    """Measure the response-contrast map of every attribute, and how often attributes occur together."""
+    from taskshare.evaluation import response_maps as maps
+
+    maps.measure(checkpoint, prepared, layer, out, device)
+
+
+@verb
+def connections(
+    checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with the dynamic scheme")],
+    prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
+    out: Annotated[Path, typer.Option(help="folder for connections.parquet")],
+    images: Annotated[int, typer.Option(min=1, help="training images over which responses are averaged")] = 512,
+    device: DeviceOption = "auto",
+) -> None:
+    """Measure what each task takes from the others, layer by layer."""
+    from taskshare.evaluation import connections as strengths
+
+    strengths.measure(checkpoint, prepared, out, images, device)
+
+
+@verb
+def limits(
+    checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with the dynamic scheme")],
+    prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
+    out: Annotated[Path, typer.Option(help="folder for limits.json")],
+    device: DeviceOption = "auto",
+) -> None:
+    """Compare the dynamic net at its two limits with single-task nets and with hard sharing."""
+    from taskshare.evaluation import limits as extremes
+
+    extremes.measure(checkpoint, prepared, out, device)
 
 
 @verb

@@ -7,13 +7,15 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from taskshare.config import Params, Run
+from taskshare.config import Connections, Limits, Params, Removal, ResponseMaps, Run
 from taskshare.errors import TaskshareError
 
-# What the report does not read, and then what it does.
+# What the jobs of training and evaluation write.
 WEIGHTS, SCORES = "weights.safetensors", "scores.parquet"
 RECORDS = ("history.parquet", "transfer.parquet", "timing.parquet", "provenance.json")
 METRICS = "metrics.json"
+CONNECTIONS, RESPONSE_MAPS, COOCCURRENCE = "connections.parquet", "response_maps.parquet", "cooccurrence.parquet"
+LIMITS = "limits.json"
 TRAINING_FILES = (WEIGHTS, *RECORDS)
 EVALUATION_FILES = (SCORES, METRICS)
 # Files of a source folder that stand for its content; single images are too many to look at in every call.
@@ -86,10 +88,14 @@ class Graph:
         """Return what a run is trained on, and validated on if it selects."""
         return self.prepared_files(run, run.splits)
 
+    def parent(self, run: Run) -> list[str]:
+        """Return the weights that a run starts from; none for a run without a parent."""
+        return [f"{self.results}/training/{run.start.job}/seed{run.seed}/{WEIGHTS}"] if run.start else []
+
     def manifests(self, run: Run) -> list[str]:
-        """Return the manifest of each task of a run."""
+        """Return the manifest of each task that a run trains."""
         folder = f"{self.prepared(run)}/manifests"
-        return [f"{folder}/{task}-{run.sampling}-{run.resampling}-seed{run.seed}.parquet" for task in run.tasks]
+        return [f"{folder}/{task}-{run.sampling}-{run.resampling}-seed{run.seed}.parquet" for task in run.trained_tasks]
 
     def variants(self) -> dict[str, list[str]]:
         """Return, for each folder of prepared data that a job needs, the tasks that are trained on it."""
@@ -98,13 +104,43 @@ class Graph:
             folders.setdefault(self.prepared(run), {}).update(dict.fromkeys(run.tasks))
         return {folder: list(tasks) for folder, tasks in folders.items()}
 
+    def analyses(self) -> list[str]:
+        """Return what the experiments that are no tables measure of trained nets."""
+        wanted: dict[str, list[str]] = {}
+        for experiment in self.params.experiments.values():
+            if not experiment.enabled:
+                continue
+            if isinstance(experiment, ResponseMaps):
+                wanted.setdefault(experiment.run, []).extend((RESPONSE_MAPS, COOCCURRENCE))
+            elif isinstance(experiment, Connections):
+                wanted.setdefault(experiment.run, []).append(CONNECTIONS)
+            elif isinstance(experiment, Removal):
+                for run_name in self.params.lineage(experiment.after):
+                    wanted.setdefault(run_name, []).append(CONNECTIONS)
+            elif isinstance(experiment, Limits):
+                wanted.setdefault(experiment.run, []).append(LIMITS)
+        return [
+            f"{self.results}/evaluation/{job.key}/{name}"
+            for run_name, names in wanted.items()
+            for job in self.params.jobs(run_name)
+            for name in dict.fromkeys(names)
+        ]
+
+    def map_layer(self, run: str) -> int:
+        """Return the layer whose response maps are measured for a run."""
+        for experiment in self.params.experiments.values():
+            if isinstance(experiment, ResponseMaps) and experiment.enabled and experiment.run == run:
+                return experiment.layer
+        raise TaskshareError(f"{run}: no enabled experiment shows its response maps; see params.yaml")
+
     def report_inputs(self) -> list[str]:
         """Return every result that the report shows."""
         folders = self.variants()
         return [
             *(f"{folder}/{name}" for folder in folders for name in ("facts.json", "contact_sheet.png")),
             *(f"{self.results}/training/{key}/{name}" for key in self.jobs for name in RECORDS),
-            *(f"{self.results}/evaluation/{key}/{METRICS}" for key in self.jobs),
+            *(f"{self.results}/evaluation/{key}/{name}" for key in self.jobs for name in EVALUATION_FILES),
+            *self.analyses(),
         ]
 
     def results_files(self) -> list[str]:
@@ -112,7 +148,6 @@ class Graph:
         return [
             *self.report_inputs(),
             *(f"{self.results}/training/{key}/{WEIGHTS}" for key in self.jobs),
-            *(f"{self.results}/evaluation/{key}/{SCORES}" for key in self.jobs),
         ]
 
     def dataset_json(self, dataset: str) -> str:

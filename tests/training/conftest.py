@@ -40,12 +40,12 @@ def prepared(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def manifests_of(prepared):
-    return lambda run: [prepared / "manifests" / f"{task}-{run.sampling}.parquet" for task in run.tasks]
+    return lambda run: [prepared / "manifests" / f"{task}-{run.sampling}.parquet" for task in run.trained_tasks]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_run():
     def make(scheme="dynamic", seed=1, tasks=LABELS, transfer=None, **changes):
         training = {"iterations": 30, "batch_size": 8, "validate_every": 10, "learning_rate": 0.05}

@@ -1,4 +1,5 @@
-# Prepared arrays and manifests -> weights and history: one job for each run and seed.
+# Prepared arrays and manifests -> weights and history: one job for each run and seed. A run with a
+# parent starts from the parent's weights of the same seed.
 
 
 rule train:
@@ -9,6 +10,7 @@ rule train:
         manifests=lambda wildcards: graph.manifests(
             graph.job(wildcards.run, wildcards.seed)
         ),
+        parent=lambda wildcards: graph.parent(graph.job(wildcards.run, wildcards.seed)),
     output:
         multiext(f"{graph.results}/training/{{run}}/seed{{seed}}/", *TRAINING_FILES),
     log:
@@ -26,7 +28,8 @@ rule train:
         manifests=lambda wildcards, input: [
             f"--manifests={path}" for path in input.manifests
         ],
+        parent=lambda wildcards, input: [f"--parent={path}" for path in input.parent],
         out=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m taskshare train --run {params.run:q} --prepared {params.prepared:q} {params.manifests:q}"
-        " --out {params.out:q} > {log:q} 2>&1"
+        " {params.parent:q} --out {params.out:q} > {log:q} 2>&1"

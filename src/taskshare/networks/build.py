@@ -1,22 +1,41 @@
 """From a configuration to a network with its initial weights."""
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from taskshare import config, seeds
-from taskshare.networks.dynamic import DynamicMultiTask
+from taskshare.networks.dynamic import DynamicMultiTask, ParallelSubnets
 from taskshare.networks.hard import HardSharing
+from taskshare.networks.incremental import IncrementalMultiTask
 from taskshare.networks.single import SingleTask
 from taskshare.networks.subnet import Subnet
 
-SharingNetwork = SingleTask | HardSharing | DynamicMultiTask
+SharingNetwork = SingleTask | HardSharing | DynamicMultiTask | IncrementalMultiTask
 
 
-def build(network: config.Network, tasks: list[str], image_size: int, image_channels: int, seed: int) -> SharingNetwork:
+def build(
+    network: config.Network,
+    tasks: list[str],
+    image_size: int,
+    image_channels: int,
+    seed: int,
+    generations: Sequence[list[str]] = (),
+) -> SharingNetwork:
     """Return a network that maps images (N, C, H, W) to logits (N, tasks), in float32 on the CPU.
 
     A subnet's initial weights depend on `seed` and its task's name only, so the subnets of single-task and dynamic
     networks of one seed start equal.
+
+    Args:
+        network: scheme and switches.
+        tasks: the tasks in the order of the logits.
+        image_size: height and width of the images in pixels.
+        image_channels: 1 for grey, 3 for RGB.
+        seed: seed of the run.
+        generations: dynamic: the tasks by the time they joined, in the order of `tasks`; none: all at once.
 
     Raises:
         TaskshareError: if the images are too small for the network.
@@ -31,7 +50,17 @@ def build(network: config.Network, tasks: list[str], image_size: int, image_chan
     if network.scheme == "hard":
         first = network.shared_layers + 1
         return HardSharing(subnet("shared", last=network.shared_layers), [subnet(task, first=first) for task in tasks])
-    return DynamicMultiTask([subnet(task) for task in tasks], network)
+    first_tasks, *later = generations or [tasks]
+    whole: ParallelSubnets = DynamicMultiTask([subnet(task) for task in first_tasks], network)
+    for joining in later:
+        whole = IncrementalMultiTask(whole, [subnet(task) for task in joining], network)
+    return cast(DynamicMultiTask | IncrementalMultiTask, whole)
+
+
+def build_for(run: config.Run) -> SharingNetwork:
+    """Return a run's network with its initial weights."""
+    variant = run.variant
+    return build(run.network, run.tasks, variant.size, variant.channels, run.seed, run.generations)
 
 
 def to_input(pixels: Tensor) -> Tensor:
@@ -40,9 +69,9 @@ def to_input(pixels: Tensor) -> Tensor:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Return the number of learned values; beta's diagonal, which takes no part, is not counted."""
+    """Return the number of learned values, frozen ones too; beta of a task to itself takes no part."""
     count = sum(parameter.numel() for parameter in network.parameters())
     for name, parameter in network.named_parameters():
         if name.endswith(".beta"):
-            count -= parameter.numel() // parameter.shape[0]
+            count -= parameter.numel() // parameter.shape[0]  # (sources, targets): one source of each target is itself
     return count

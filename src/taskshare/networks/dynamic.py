@@ -1,6 +1,6 @@
 """Dynamic multi-task learning (DMT): parallel subnets, joined layer by layer by task transfer connections."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,23 +15,25 @@ class TransferConnection(nn.Module):
     alpha_ij = sigmoid(beta_ij) for i != j (eq 8), and alpha_jj = 1 (below eq 11).
 
     Args:
-        tasks: number of tasks n.
+        sources: number of tasks that are taken from.
+        targets: number of tasks that take; they are the last of the sources.
         width: channels of the layer.
         transfer: granularity, start and switches.
     """
 
-    def __init__(self, tasks: int, width: int, transfer: config.Transfer) -> None:
+    def __init__(self, sources: int, targets: int, width: int, transfer: config.Transfer) -> None:
         super().__init__()
+        self.targets = targets
         self.applied = transfer.applied
         per_channel = transfer.granularity == "channel"
-        shape = (tasks, tasks, width) if per_channel else (tasks, tasks)
-        own = torch.eye(tasks)
+        shape = (sources, targets, width) if per_channel else (sources, targets)
+        own = torch.eye(sources)[:, sources - targets :]
         self.register_buffer("own", own[:, :, None] if per_channel else own, persistent=False)
         self.beta: nn.Parameter | None = None
         if transfer.alpha == "learned":
             self.beta = nn.Parameter(torch.full(shape, transfer.initial_beta))
         else:
-            limit = own if transfer.alpha == "identity" else torch.full((tasks, tasks), 1 / tasks)
+            limit = own if transfer.alpha == "identity" else torch.full((sources, targets), 1 / sources)
             self.register_buffer("limit", (limit[:, :, None] if per_channel else limit).expand(shape).contiguous())
 
     def alpha(self) -> Tensor:
@@ -42,7 +44,7 @@ class TransferConnection(nn.Module):
         return torch.where(self.own.bool(), torch.ones_like(self.beta), torch.sigmoid(self.beta))  # type: ignore[operator]
 
     def forward(self, responses: list[Tensor]) -> list[Tensor]:
-        """Mix the responses of all tasks, n tensors of (N, C, H, W) or (N, F), for each of them."""
+        """Mix the responses of all sources, tensors of (N, C, H, W) or (N, F), for each target."""
         # Channels last, so that one matrix product over the task axis reads memory in order.
         planes = torch.stack([_channels_last(response) for response in responses])
         mixed = self._mixed(planes)
@@ -55,49 +57,128 @@ class TransferConnection(nn.Module):
         if self.applied == "gradient":
             # Forward value: the task's own response. Backward: eq 10's weighted supervisory signals.
             others = _product(torch.where(self.own.bool(), torch.zeros_like(alpha), alpha), planes)  # type: ignore[operator]
-            return planes + (others - others.detach())
+            return planes[-self.targets :] + (others - others.detach())
         value = _product(alpha, planes.detach())
         signal = _product(alpha.detach() ** 2, planes)
         return value + (signal - signal.detach())
 
 
-class DynamicMultiTask(nn.Module):
+@dataclass(frozen=True)
+class Trace:
+    """What a net computed for a batch: responses by layer, 1 to 6, a tensor for each task, and logits (N, tasks)."""
+
+    responses: dict[int, list[Tensor]]
+    logits: Tensor
+
+
+class ParallelSubnets(nn.Module):
+    """Subnets side by side that may take from each other between the two halves of a layer.
+
+    A scheme says what `respond`, `mix` and `classify` do for one tensor per task.
+    """
+
+    tasks: int
+
+    def respond(self, number: int, features: list[Tensor]) -> list[Tensor]:
+        """Return each task's response of hidden layer `number`, 1 to 6."""
+        raise NotImplementedError
+
+    def mix(self, number: int, responses: list[Tensor]) -> list[Tensor]:
+        """Return what each task hands on from layer `number`."""
+        raise NotImplementedError
+
+    def classify(self, features: list[Tensor]) -> list[Tensor]:
+        """Return each task's logits, (N,)."""
+        raise NotImplementedError
+
+    def connection_strengths(self) -> dict[int, Tensor]:
+        """Return alpha per layer, detached, (from i, to j), 0 where there is no connection.
+
+        It is the mean over channels where alpha has them.
+        """
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to logits (N, tasks)."""
+        features = [images] * self.tasks
+        for number in range(1, HIDDEN_LAYERS + 1):
+            features = self.mix(number, self.respond(number, features))
+        return torch.stack(self.classify(features), dim=1)
+
+    def trace(self, images: Tensor) -> Trace:
+        """Map images (N, C, H, W) to logits, and keep what every layer responds."""
+        responses, features = {}, [images] * self.tasks
+        for number in range(1, HIDDEN_LAYERS + 1):
+            responses[number] = self.respond(number, features)
+            features = self.mix(number, responses[number])
+        return Trace(responses, torch.stack(self.classify(features), dim=1))
+
+
+class DynamicMultiTask(ParallelSubnets):
     """One subnet per task and a `TransferConnection` after each chosen layer (Fang 2017, section 3, Figure 1)."""
 
     def __init__(self, subnets: list[Subnet], network: config.Network) -> None:
         super().__init__()
+        self.tasks = len(subnets)
         self.subnets = nn.ModuleList(subnets)
-        widths = [*network.channels, network.fully_connected]
-        self.transfers = nn.ModuleDict(
-            {
-                str(layer): TransferConnection(len(subnets), widths[layer - 1], network.transfer)
-                for layer in sorted(set(network.transfer.layers))
-            }
-        )
+        self.transfers = transfer_connections(len(subnets), len(subnets), network)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images (N, C, H, W) to logits (N, tasks)."""
-        features = [images] * len(self.subnets)
-        for number in range(1, HIDDEN_LAYERS + 1):
-            layers: list[Any] = [subnet.layers[number - 1] for subnet in self.subnets]  # type: ignore[index]
-            responses = [layer.respond(inputs) for layer, inputs in zip(layers, features, strict=True)]
-            if str(number) in self.transfers:
-                responses = self.transfers[str(number)](responses)
-            features = [layer.complete(response) for layer, response in zip(layers, responses, strict=True)]
-        logits = [subnet.classify(inputs) for subnet, inputs in zip(self.subnets, features, strict=True)]  # type: ignore[operator]
-        return torch.stack(logits, dim=1)
+    def respond(self, number: int, features: list[Tensor]) -> list[Tensor]:
+        """Return each task's response of hidden layer `number`, 1 to 6."""
+        return respond_all(self.subnets, number, features)
+
+    def mix(self, number: int, responses: list[Tensor]) -> list[Tensor]:
+        """Return what each task hands on from layer `number`."""
+        if str(number) in self.transfers:
+            responses = self.transfers[str(number)](responses)
+        return complete_all(self.subnets, number, responses)
+
+    def classify(self, features: list[Tensor]) -> list[Tensor]:
+        """Return each task's logits, (N,)."""
+        return classify_all(self.subnets, features)
 
     def connection_strengths(self) -> dict[int, Tensor]:
         """Return alpha per layer, detached, (from i, to j); the mean over channels where alpha has them."""
-        strengths = {int(layer): transfer.alpha().detach() for layer, transfer in self.transfers.items()}  # type: ignore[operator]
-        return {layer: alpha.mean(-1) if alpha.dim() == 3 else alpha for layer, alpha in strengths.items()}
+        return strengths(self.transfers)
+
+
+def transfer_connections(sources: int, targets: int, network: config.Network) -> nn.ModuleDict:
+    """Return a `TransferConnection` for each chosen layer, by the layer's number."""
+    return nn.ModuleDict(
+        {
+            str(layer): TransferConnection(sources, targets, network.widths[layer - 1], network.transfer)
+            for layer in sorted(set(network.transfer.layers))
+        }
+    )
+
+
+def strengths(transfers: nn.ModuleDict) -> dict[int, Tensor]:
+    """Return alpha per layer, detached, (sources, targets); the mean over channels where alpha has them."""
+    alphas = {int(layer): transfer.alpha().detach() for layer, transfer in transfers.items()}  # type: ignore[operator]
+    return {layer: alpha.mean(-1) if alpha.dim() == 3 else alpha for layer, alpha in alphas.items()}
+
+
+def respond_all(subnets: nn.ModuleList, number: int, features: list[Tensor]) -> list[Tensor]:
+    """Return the response of layer `number` of each subnet to its own features."""
+    return [subnet.layers[number - 1].respond(part) for subnet, part in zip(subnets, features, strict=True)]  # type: ignore[index, union-attr]
+
+
+def complete_all(subnets: nn.ModuleList, number: int, responses: list[Tensor]) -> list[Tensor]:
+    """Return what layer `number` of each subnet makes of its mixed response."""
+    return [subnet.layers[number - 1].complete(part) for subnet, part in zip(subnets, responses, strict=True)]  # type: ignore[index, union-attr]
+
+
+def classify_all(subnets: nn.ModuleList, features: list[Tensor]) -> list[Tensor]:
+    """Return each subnet's logits, (N,)."""
+    return [subnet.classify(part) for subnet, part in zip(subnets, features, strict=True)]  # type: ignore[operator]
 
 
 def _product(alpha: Tensor, planes: Tensor) -> Tensor:
-    """Return sum_i alpha_ij planes_i for each j; planes of shape (tasks, ..., C)."""
+    """Return sum_i alpha_ij planes_i for each j; planes of shape (sources, ..., C)."""
+    shape = (alpha.shape[1], *planes.shape[1:])
     if alpha.dim() == 3:
-        return torch.einsum("ijc,inc->jnc", alpha, planes.flatten(1, -2)).view_as(planes)
-    return (alpha.t() @ planes.flatten(1)).view_as(planes)
+        return torch.einsum("ijc,inc->jnc", alpha, planes.flatten(1, -2)).view(shape)
+    return (alpha.t() @ planes.flatten(1)).view(shape)
 
 
 def _channels_last(response: Tensor) -> Tensor:

@@ -96,7 +96,8 @@ class Subnet(nn.Module):
         last: int = 7,
     ) -> None:
         super().__init__()
-        widths = [image_channels, *network.channels]
+        *channels, fully_connected = network.widths
+        widths = [image_channels, *channels]
         sizes = feature_sizes(network, image_size)
         self.layers = nn.ModuleList()
         for number in range(first, min(last, HIDDEN_LAYERS) + 1):
@@ -109,14 +110,14 @@ class Subnet(nn.Module):
                 operation = skip_init(nn.Conv2d, widths[number - 1], widths[number], kernel, padding=padding)
                 width = widths[number]
             else:
-                operation = skip_init(nn.Linear, widths[-1] * sizes[-1] ** 2, network.fully_connected)
-                width = network.fully_connected
+                operation = skip_init(nn.Linear, widths[-1] * sizes[-1] ** 2, fully_connected)
+                width = fully_connected
             _initialise(operation, gain=math.sqrt(2), generator=generator)
             pool = number < CONVOLUTIONS
             self.layers.append(Layer(operation, width, pool, network.transfer.position == "after_pool", extra_edge))
         self.output: nn.Linear | None = None
         if last > HIDDEN_LAYERS:
-            output: nn.Linear = skip_init(nn.Linear, network.fully_connected, 1)
+            output: nn.Linear = skip_init(nn.Linear, fully_connected, 1)
             _initialise(output, gain=1.0, generator=generator)
             self.output = output
 

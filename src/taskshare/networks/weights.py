@@ -10,7 +10,7 @@ from safetensors.torch import save as serialise
 from taskshare import files
 from taskshare.config import Run
 from taskshare.errors import TaskshareError
-from taskshare.networks.build import SharingNetwork, build
+from taskshare.networks.build import SharingNetwork, build_for
 
 # One key only: safetensors does not keep the order of several, and equal weights shall be equal bytes.
 METADATA_KEY = "taskshare"
@@ -33,7 +33,7 @@ def load(path: Path) -> tuple[Run, SharingNetwork]:
     try:
         with safe_open(path, framework="pt") as file:
             run = Run.model_validate_json((file.metadata() or {})[METADATA_KEY])
-            network = build(run.network, run.tasks, run.variant.size, run.variant.channels, run.seed)
+            network = build_for(run)
             network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except FileNotFoundError:
         raise TaskshareError(f"{path}: no such checkpoint; train it first, or `dvc pull`") from None

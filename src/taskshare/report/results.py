@@ -1,7 +1,7 @@
 """What stands in a folder of results: every reader returns None for a file that is not there."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from taskshare import files
-from taskshare.config import Params
+from taskshare.config import Params, Run
 from taskshare.errors import TaskshareError
+from taskshare.graph import CONNECTIONS, COOCCURRENCE, LIMITS, METRICS, RESPONSE_MAPS, SCORES
 
 Content = TypeVar("Content")
 
@@ -23,8 +24,28 @@ class Results:
 
     def metrics(self, run: str, seed: int) -> dict[str, dict[str, float]] | None:
         """Return the test metrics of a run by task, as fractions of 1 and counts."""
-        content = _read(self.root / "evaluation" / run / f"seed{seed}" / "metrics.json", files.read_json)
+        content = _read(self.root / "evaluation" / run / f"seed{seed}" / METRICS, files.read_json)
         return None if content is None else content["tasks"]
+
+    def scores(self, run: str, seed: int) -> pd.DataFrame | None:
+        """Return id, task, label (0 or 1) and score (0 to 1) of every test image and task of a job."""
+        return _read(self.root / "evaluation" / run / f"seed{seed}" / SCORES, pd.read_parquet)
+
+    def connections(self, run: str, seed: int) -> pd.DataFrame | None:
+        """Return a job's connections as `evaluation.connections.measure` wrote them."""
+        return _read(self.root / "evaluation" / run / f"seed{seed}" / CONNECTIONS, pd.read_parquet)
+
+    def response_maps(self, run: str, seed: int) -> pd.DataFrame | None:
+        """Return a job's response-contrast maps as `evaluation.response_maps.measure` wrote them."""
+        return _read(self.root / "evaluation" / run / f"seed{seed}" / RESPONSE_MAPS, pd.read_parquet)
+
+    def cooccurrence(self, run: str, seed: int) -> pd.DataFrame | None:
+        """Return how often attributes occur together, as `evaluation.response_maps.measure` wrote it."""
+        return _read(self.root / "evaluation" / run / f"seed{seed}" / COOCCURRENCE, pd.read_parquet)
+
+    def limits(self, run: str, seed: int) -> dict[str, Any] | None:
+        """Return how far the dynamic net is from its two limits, as `evaluation.limits.measure` wrote it."""
+        return _read(self.root / "evaluation" / run / f"seed{seed}" / LIMITS, files.read_json)
 
     def history(self, run: str, seed: int) -> pd.DataFrame | None:
         """Return a run's training curves, one row per recorded iteration and task."""
@@ -52,17 +73,43 @@ class Results:
         return path if path.is_file() else None
 
 
-def task_metrics(params: Params, results: Results, run_name: str) -> dict[str, dict[int, dict[str, float]]]:
-    """Return the test metrics of an entry of `runs` by task and seed, collected from its jobs.
+def task_of(column: str) -> str:
+    """Return the task of a table's column, which is TASK or TASK/GROUP."""
+    return column.partition("/")[0]
 
-    A task or seed that has no result yet is absent, and so is one whose test images all have one label.
+
+def row_jobs(params: Params, run_names: Sequence[str], column: str) -> list[Run]:
+    """Return the jobs, one a seed, that fill a column of a row; an empty list if none of the row's runs has it.
+
+    Args:
+        params: The configuration.
+        run_names: The row's entries of `runs`; the first one that has the column fills it.
+        column: TASK: the first job that has the task. TASK/GROUP: of a run with groups the job of that group, of a run
+            without groups the job that has the task.
+    """
+    task, _, group = column.partition("/")
+    for run_name in run_names:
+        spec = params.spec(run_name)
+        for part, tasks in spec.jobs.items():
+            if task in tasks and (not group or not spec.groups or part == group):
+                name = f"{run_name}.{part}" if part else run_name
+                return [job for job in params.jobs(run_name) if job.name == name]
+    return []
+
+
+def task_metrics(
+    params: Params, results: Results, run_names: Sequence[str], columns: Iterable[str]
+) -> dict[str, dict[int, dict[str, float]]]:
+    """Return the test metrics of a row by column and seed, collected from the jobs that fill it.
+
+    A column or seed that has no result yet is absent, and so is one whose test images all have one label.
     """
     collected: dict[str, dict[int, dict[str, float]]] = {}
-    for job in params.jobs(run_name):
-        measured = results.metrics(job.name, job.seed) or {}
-        for task in job.tasks:
-            if task in measured and not math.isnan(measured[task]["balanced_accuracy"]):
-                collected.setdefault(task, {})[job.seed] = measured[task]
+    for column in columns:
+        for job in row_jobs(params, run_names, column):
+            measured = (results.metrics(job.name, job.seed) or {}).get(task_of(column))
+            if measured is not None and not math.isnan(measured["balanced_accuracy"]):
+                collected.setdefault(column, {})[job.seed] = measured
     return collected
 
 

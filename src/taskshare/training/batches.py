@@ -51,7 +51,7 @@ class Batches:
 
     Args:
         run: the run.
-        labels: int8 (tasks, N), the label of each training image for each task, or -1.
+        labels: int8 (tasks, N), the label of each training image for each task that is trained, or -1.
         pools: for each task, the indices of its manifest, (M,).
     """
 
@@ -63,7 +63,7 @@ class Batches:
         if not self.pooled:
             self._streams = [[Stream(pools[0], run.seed, "shared")]]
             return
-        for task, own, pool in zip(run.tasks, labels, pools, strict=True):
+        for task, own, pool in zip(run.trained_tasks, labels, pools, strict=True):
             halves = [pool[own[pool] == label] for label in (0, 1)] if run.sampling == "resampled" else [pool]
             self._streams.append([Stream(half, run.seed, task, part) for part, half in enumerate(halves)])
 

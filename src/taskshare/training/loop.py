@@ -20,9 +20,9 @@ from taskshare.data.arrays import ImageArray
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
 from taskshare.evaluation.metrics import class_accuracies
-from taskshare.networks import weights
-from taskshare.networks.build import SharingNetwork, build, count_parameters, to_input
-from taskshare.networks.dynamic import DynamicMultiTask
+from taskshare.networks import inherit, weights
+from taskshare.networks.build import SharingNetwork, build_for, count_parameters, to_input
+from taskshare.networks.dynamic import ParallelSubnets
 from taskshare.networks.inference import logits
 from taskshare.training import checkpoint, provenance
 from taskshare.training.batches import Batches, Pixels
@@ -32,7 +32,14 @@ VALIDATION_BLOCK = 256
 FINITE_CHECK_EVERY = 10
 
 
-def train(run: Run, prepared: Path, manifests: list[Path], out: Path, wanted_device: str = "auto") -> None:
+def train(
+    run: Run,
+    prepared: Path,
+    manifests: list[Path],
+    out: Path,
+    wanted_device: str = "auto",
+    parent: Path | None = None,
+) -> None:
     """Train a run, or go on with it, and write its files into `out`.
 
     While it is under way, a folder `work-DIGEST` in `out` holds its checkpoint; the digest is that of configuration
@@ -42,20 +49,25 @@ def train(run: Run, prepared: Path, manifests: list[Path], out: Path, wanted_dev
     Args:
         run: what to train.
         prepared: folder with train.npy, train.parquet and, if validated, validation.npy and validation.parquet.
-        manifests: for each task, its manifest.
+        manifests: for each task that is trained, its manifest.
         out: folder for weights.safetensors, history.parquet, transfer.parquet, timing.parquet and provenance.json.
         wanted_device: `auto`, `cpu` or `cuda`.
+        parent: weights.safetensors of the run's parent, for the same seed; None for a run that has no parent.
 
     Raises:
-        TaskshareError: if the loss is no longer finite, or there is nothing to validate on though selection needs it.
+        TaskshareError: if the loss is no longer finite, there is nothing to validate on though selection needs it, or
+            `parent` is not a checkpoint that the run can start from.
     """
     started, code = datetime.datetime.now(datetime.UTC), provenance.code()
     images = [prepared / f"{split}.{kind}" for split in run.splits for kind in ("npy", "parquet")]
+    inherited = _inherited(run, parent)
     inputs = {path.name: files.sha256(path) for path in [*images, *manifests]}
+    if parent is not None:
+        inputs[f"parent {parent.name}"] = files.sha256(parent)
     configuration = run.model_dump()
     work = out / f"work-{files.digest([configuration, inputs])[:16]}"
     device.set_up(run.training.threads)
-    session = _Session(run, prepared, manifests, device.choose(wanted_device))
+    session = _Session(run, prepared, manifests, device.choose(wanted_device), inherited)
     session.run_to_end(work / "checkpoint.pt")
 
     weights.save(out / "weights.safetensors", session.selected_network(), run)
@@ -67,6 +79,7 @@ def train(run: Run, prepared: Path, manifests: list[Path], out: Path, wanted_dev
             "run": configuration,
             "configuration_digest": files.digest(configuration),
             "inputs": inputs,
+            "start": session.start_record(),
             **code,
             "versions": provenance.versions(),
             "device": device_name,
@@ -85,22 +98,56 @@ def train(run: Run, prepared: Path, manifests: list[Path], out: Path, wanted_dev
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _inherited(run: Run, parent: Path | None) -> dict[str, Tensor]:
+    """Return what the run takes over from its parent's checkpoint, by the names in its own network."""
+    if run.start is None:
+        return {}
+    if parent is None:
+        raise TaskshareError(f"{run.key}: starts from {run.start.job}; give that run's weights with --parent")
+    old, network = weights.load(parent)
+    if (old.dataset, old.variant) != (run.dataset, run.variant):
+        raise TaskshareError(
+            f"{parent}: a parent of another data set ({old.dataset}, {old.variant_name}); {run.key} learns from "
+            f"{run.dataset}, {run.variant_name}"
+        )
+    wanted = [task for task in run.tasks if run.start.kind == "removal" or task not in run.trained_tasks]
+    missing = [task for task in wanted if task not in old.tasks]
+    has = f"{parent}: its tasks are {', '.join(old.tasks)}"
+    if missing:
+        raise TaskshareError(f"{has}; {run.key} starts from {missing[0]} too")
+    if run.start.kind == "incremental" and old.tasks != wanted:
+        raise TaskshareError(f"{has}; {run.key} starts from {', '.join(wanted)}")
+    return inherit.inherited_state(run, old, network.state_dict())
+
+
 class _Session:
     """The moving parts of one training job."""
 
-    def __init__(self, run: Run, prepared: Path, manifests: list[Path], where: torch.device) -> None:
+    def __init__(
+        self,
+        run: Run,
+        prepared: Path,
+        manifests: list[Path],
+        where: torch.device,
+        inherited: dict[str, Tensor],
+    ) -> None:
         self.run = run
+        self.tasks = run.trained_tasks
+        self.columns = slice(len(run.tasks) - len(self.tasks), None)  # tasks that join stand last
         self.device = where
         self.bfloat16 = device.computes_in_bfloat16(run.training, where)
         table = pd.read_parquet(prepared / "train.parquet")
-        labels = np.stack([task_labels(table, run.labels, task) for task in run.tasks])
+        labels = np.stack([task_labels(table, run.labels, task) for task in self.tasks])
         pools = [pd.read_parquet(path)["index"].to_numpy() for path in manifests]
         self.batches = Batches(run, labels, pools)
         self.pixels = Pixels(prepared / "train.npy", where)
         self.validation: ImageArray | None = None
         if run.training.selection == "best":
             self._open_validation(prepared)
-        network = build(run.network, run.tasks, run.variant.size, run.variant.channels, run.seed)
+        network = build_for(run)
+        network.load_state_dict({**network.state_dict(), **inherited})
+        inherit.freeze(run, network)
+        self.inherited = inherited
         self.network: SharingNetwork = network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = _optimiser(self.network, run.training, run.network.transfer.learning_rate_factor)
         self.iteration = 0
@@ -111,7 +158,7 @@ class _Session:
         self.selected_iteration = 0
         self.selected_state: dict[str, Tensor] | None = None
         # Sums since the last row of the history: loss, wrong predictions and samples of each task.
-        self.sums = torch.zeros(3, len(run.tasks), dtype=torch.float64, device=where)
+        self.sums = torch.zeros(3, len(self.tasks), dtype=torch.float64, device=where)
 
     def _open_validation(self, prepared: Path) -> None:
         self.validation = ImageArray(prepared / "validation.npy")
@@ -121,8 +168,8 @@ class _Session:
                 f"take selection: last, or set datasets.{self.run.dataset}.validation_fraction"
             )
         table = pd.read_parquet(prepared / "validation.parquet")
-        self.validation_labels = [task_labels(table, self.run.labels, task) for task in self.run.tasks]
-        for task, own in zip(self.run.tasks, self.validation_labels, strict=True):
+        self.validation_labels = [task_labels(table, self.run.labels, task) for task in self.tasks]
+        for task, own in zip(self.tasks, self.validation_labels, strict=True):
             if not has_both_labels(own):
                 raise TaskshareError(
                     f"{self.run.key}: the validation split has images of one label only for {task}, so nothing can be "
@@ -146,8 +193,9 @@ class _Session:
             if self.iteration % FINITE_CHECK_EVERY == 0 or last:
                 self._check_finite()
             rate = (self.images - images_before) / (now - begun)
-            if self.iteration % training.validate_every == 0 or last:
-                self._record(rate)
+            validating = self.iteration % training.validate_every == 0 or last
+            if validating or (training.record_every and self.iteration % training.record_every == 0):
+                self._record(rate, validating)
             if now - said >= 10 or last:
                 self._say_progress(rate, (now - begun) / (self.images - images_before))
                 said = now
@@ -161,12 +209,23 @@ class _Session:
             self.network.load_state_dict(self.selected_state)
         return self.network
 
+    def start_record(self) -> dict[str, Any] | None:
+        """Return where the run started, and the digests of what was frozen: the parent's, and what is there now."""
+        if self.run.start is None:
+            return None
+        state = self.network.state_dict()
+        frozen = inherit.frozen_names(self.run, self.network)
+        before = inherit.digest({name: self.inherited[name] for name in frozen})
+        after = inherit.digest({name: state[name] for name in frozen})
+        return {**self.run.start.model_dump(), "frozen": {"before": before, "after": after}}
+
     def _step(self) -> None:
         for group in self.optimiser.param_groups:
             group["lr"] = group["initial_lr"] * _schedule(self.run.training, self.iteration)
         indices = self.batches.indices(self.iteration)
         labels = torch.from_numpy(self.batches.labels(indices)).to(self.device)
         self.network.train()
+        inherit.keep_statistics(self.run, self.network)
         if self.run.training.update == "per_pool":
             for task, pool in enumerate(indices):
                 self._update(pool, labels[:, [task]], slice(task, task + 1))
@@ -182,7 +241,7 @@ class _Session:
         """
         inputs = to_input(self.pixels.batch(indices))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            outputs = self.network(inputs)[:, tasks].float()
+            outputs = self.network(inputs)[:, self.columns][:, tasks].float()
         if len(outputs) > len(labels):
             outputs = outputs.unflatten(0, (labels.shape[1], len(labels))).diagonal(dim1=0, dim2=2)
         losses = binary_cross_entropy_with_logits(outputs, labels, reduction="none").mean(0)
@@ -201,12 +260,11 @@ class _Session:
                 "lower training.learning_rate of this run in params.yaml"
             )
 
-    def _record(self, rate: float) -> None:
-        run = self.run
+    def _record(self, rate: float, validating: bool) -> None:
         loss, wrong, count = self.sums.tolist()
         self.sums.zero_()
-        validated = self._validate()
-        for task, name in enumerate(run.tasks):
+        validated = self._validate() if validating else [math.nan] * len(self.tasks)
+        for task, name in enumerate(self.tasks):
             self.history.rows["history"].append(
                 {
                     "iteration": self.iteration,
@@ -218,22 +276,13 @@ class _Session:
                     "selected": False,
                 }
             )
-        if isinstance(self.network, DynamicMultiTask):
-            for layer, alpha in self.network.connection_strengths().items():
-                for source, row in zip(run.tasks, alpha.tolist(), strict=True):
-                    for target, strength in zip(run.tasks, row, strict=True):
-                        self.history.rows["transfer"].append(
-                            {
-                                "iteration": self.iteration,
-                                "layer": layer,
-                                "source": source,
-                                "target": target,
-                                "alpha": strength,
-                            }
-                        )
+        if validating and isinstance(self.network, ParallelSubnets):
+            self._record_connections(self.network)
         self.history.rows["timing"].append(
             {"iteration": self.iteration, "seconds": self.seconds, "images_per_second": rate}
         )
+        if not validating:
+            return
         mean = float(np.mean(validated))
         if self.validation is None or mean > self.best:
             self.best = mean
@@ -242,18 +291,33 @@ class _Session:
             if self.validation is not None:
                 self.selected_state = {name: value.clone() for name, value in self.network.state_dict().items()}
 
+    def _record_connections(self, network: ParallelSubnets) -> None:
+        for layer, alpha in network.connection_strengths().items():
+            for source, row in zip(self.run.tasks, alpha.tolist(), strict=True):
+                for target, strength in list(zip(self.run.tasks, row, strict=True))[self.columns]:
+                    self.history.rows["transfer"].append(
+                        {
+                            "iteration": self.iteration,
+                            "layer": layer,
+                            "source": source,
+                            "target": target,
+                            "alpha": strength,
+                        }
+                    )
+
     def _validate(self) -> list[float]:
         """Return each task's balanced accuracy on the validation split, 0 to 1; NaN without one."""
         if self.validation is None:
-            return [math.nan] * len(self.run.tasks)
-        predicted = logits(self.network, self.validation.blocks(VALIDATION_BLOCK), self.device, self.bfloat16) > 0
+            return [math.nan] * len(self.tasks)
+        outputs = logits(self.network, self.validation.blocks(VALIDATION_BLOCK), self.device, self.bfloat16)
+        predicted = outputs[:, self.columns] > 0
         return [
             float(np.mean(class_accuracies(labels, predicted[:, task])))
             for task, labels in enumerate(self.validation_labels)
         ]
 
     def _say_progress(self, rate: float, seconds_per_image: float) -> None:
-        loss = self.history.rows["history"][-len(self.run.tasks) :]
+        loss = self.history.rows["history"][-len(self.tasks) :]
         mean = np.mean([row["training_loss"] for row in loss]) if loss else math.nan
         missing = self.images / self.iteration * (self.run.training.iterations - self.iteration)
         left = datetime.timedelta(seconds=round(missing * seconds_per_image))
@@ -283,7 +347,7 @@ class _Session:
 
 def _optimiser(network: nn.Module, training: Training, beta_factor: float) -> torch.optim.SGD:
     """SGD with momentum; weight decay on convolutions and matrices only, and beta with its own rate (reading 8)."""
-    named = list(network.named_parameters())
+    named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
     betas = [parameter for name, parameter in named if name.endswith(".beta")]
     decayed = [parameter for name, parameter in named if parameter.dim() > 1 and not name.endswith(".beta")]
     others = [parameter for _, parameter in named if parameter.dim() <= 1]

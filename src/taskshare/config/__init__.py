@@ -1,0 +1,48 @@
+"""params.yaml as models: validated at the door, then expanded into runs.
+
+Only pydantic, PyYAML and the standard library are imported here: the Snakefile reads this package in an environment
+that holds nothing but Snakemake.
+"""
+
+from taskshare.config.data import GENERATED_OR_OFFICIAL, SPLITS, Dataset, Split, Synthetic, Variant
+from taskshare.config.experiments import (
+    Connections,
+    Convergence,
+    Experiment,
+    Limits,
+    Removal,
+    ResponseMaps,
+    Table,
+)
+from taskshare.config.loading import explain, json_schema, load, validate
+from taskshare.config.network import Network, Transfer
+from taskshare.config.params import Params
+from taskshare.config.run import Parent, Run, RunSpec, Start, Training
+
+__all__ = [
+    "GENERATED_OR_OFFICIAL",
+    "SPLITS",
+    "Connections",
+    "Convergence",
+    "Dataset",
+    "Experiment",
+    "Limits",
+    "Network",
+    "Params",
+    "Parent",
+    "Removal",
+    "ResponseMaps",
+    "Run",
+    "RunSpec",
+    "Split",
+    "Start",
+    "Synthetic",
+    "Table",
+    "Training",
+    "Transfer",
+    "Variant",
+    "explain",
+    "json_schema",
+    "load",
+    "validate",
+]

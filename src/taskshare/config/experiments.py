@@ -1,0 +1,119 @@
+"""What params.yaml says of experiments: which runs fill which table or figure."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from taskshare.config.base import Model, Name, PositiveInt
+
+Groups = dict[Name, Annotated[list[str], Field(min_length=1)]]
+
+
+class _Entry(Model):
+    enabled: bool = True
+
+
+class Table(_Entry):
+    """Balanced accuracies: a row for each sharing scheme, a column for each task."""
+
+    kind: Literal["table"] = "table"
+    rows: dict[str, str | list[str]] = Field(min_length=1, description="row label: name of a run, or of several")
+    columns: list[str] = Field(
+        default=[],
+        description="TASK, or TASK/GROUP where several groups have the task; none: every task of the rows",
+    )
+
+    @property
+    def runs(self) -> dict[str, list[str]]:
+        """Names of the runs that fill each row."""
+        return {label: [run] if isinstance(run, str) else run for label, run in self.rows.items()}
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of all runs that are needed."""
+        return [name for names in self.runs.values() for name in names]
+
+
+class ResponseMaps(_Entry):
+    """Response-contrast maps, co-occurrence, and the groups that follow from them (Fang 2017, section 2, Figure 2)."""
+
+    kind: Literal["response_maps"]
+    run: str = Field(description="a run with hard sharing")
+    layer: Annotated[int, Field(ge=1, le=5)] = Field(default=5, description="whose maps are compared (reading 22)")
+    groups: Groups = Field(min_length=2, description="the groups to compare with; their tasks are grouped anew")
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of all runs that are needed."""
+        return [self.run]
+
+
+class Connections(_Entry):
+    """Learned task transfer connections (Fang 2017, section 4.3, Figures 4 and 5)."""
+
+    kind: Literal["connections"]
+    run: str = Field(description="a run with the dynamic scheme")
+    task: str | None = Field(default=None, description="the task to show first, if not the first one")
+    layer: Annotated[int, Field(ge=1, le=6)] = Field(default=6, description="followed over training, and judged")
+    groups: Groups = Field(min_length=2, description="tasks that are expected to connect with each other")
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of all runs that are needed."""
+        return [self.run]
+
+
+class Removal(_Entry):
+    """Shares of the connections before and after tasks are removed (Fang 2017, section 4.3, Table 6)."""
+
+    kind: Literal["removal"]
+    after: str = Field(description="a run whose parent lost tasks")
+    layer: Annotated[int, Field(ge=1, le=6)] = 6
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of all runs that are needed."""
+        return [self.after]
+
+
+class Convergence(_Entry):
+    """Training error of a task that is trained alone, and that joins a trained net (Fang 2017, Figure 6)."""
+
+    kind: Literal["convergence"]
+    alone: str = Field(description="a run of the task alone")
+    incremental: str = Field(description="a run that adds the task to its parent")
+    task: str
+    error: float = Field(default=0.1, gt=0, lt=1, description="training error to reach")
+    smoothing_images: PositiveInt = Field(default=640, description="images over which the error is averaged (21)")
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of all runs that are needed."""
+        return [self.alone, self.incremental]
+
+
+class Limits(_Entry):
+    """The dynamic net at its two limits: single-task nets, and hard sharing (Fang 2017, section 3)."""
+
+    kind: Literal["limits"]
+    run: str = Field(description="a run with the dynamic scheme")
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of all runs that are needed."""
+        return [self.run]
+
+
+def _kind(content: Any) -> str:
+    return content.get("kind", "table") if isinstance(content, dict) else content.kind
+
+
+Experiment = Annotated[
+    Annotated[Table, Tag("table")]
+    | Annotated[ResponseMaps, Tag("response_maps")]
+    | Annotated[Connections, Tag("connections")]
+    | Annotated[Removal, Tag("removal")]
+    | Annotated[Convergence, Tag("convergence")]
+    | Annotated[Limits, Tag("limits")],
+    Discriminator(_kind),
+]

@@ -1,0 +1,61 @@
+"""params.yaml from the file to the models."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from taskshare.config.explain import explain
+from taskshare.config.params import Params
+from taskshare.errors import TaskshareError
+
+
+def load(path: Path, overrides: Mapping[str, Any] | None = None, check_sources: bool = True) -> Params:
+    """Read and validate params.yaml, with top-level keys replaced by `overrides`.
+
+    Raises:
+        TaskshareError: one line that names the file, the key and what is allowed there.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TaskshareError(f"{path}: no such file; give the path of a params.yaml") from None
+    except yaml.YAMLError as error:
+        raise TaskshareError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise TaskshareError(f"{path}: holds no keys; take the project's params.yaml as a start")
+    return validate({**content, **(overrides or {})}, path.name, check_sources)
+
+
+def validate(content: Mapping[str, Any], where: str = "params.yaml", check_sources: bool = True) -> Params:
+    """Validate the content of params.yaml, expanding every scale's runs, and check that paths given as sources exist.
+
+    Raises:
+        TaskshareError: one line that names the key and what is allowed there.
+    """
+    try:
+        params = Params.model_validate(dict(content))
+    except ValidationError as error:
+        raise TaskshareError(f"{where}: {explain(error)}") from None
+    for scale in params.scales:
+        at_scale = params.model_copy(update={"scale": scale})
+        for run in params.runs:
+            try:
+                list(at_scale.jobs(run))
+            except ValidationError as error:
+                raise TaskshareError(f"{where}: scales.{scale} with runs.{run}: {explain(error)}") from None
+    for name in params.datasets:
+        source = params.source(name)
+        if check_sources and params.source_kind(name) == "path" and not Path(source).exists():
+            raise TaskshareError(
+                f"{where}: {name}: no file or folder '{source}'; allowed: synthetic, download, or an existing path"
+            )
+    return params
+
+
+def json_schema() -> str:
+    """Return the JSON schema of params.yaml as indented JSON, made from the models; editors check the file by it."""
+    return json.dumps(Params.model_json_schema(), indent=2) + "\n"

@@ -1,0 +1,271 @@
+"""The whole of params.yaml, and the training jobs that it stands for."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from taskshare.config.base import Model, Name, PositiveInt
+from taskshare.config.data import GENERATED_OR_OFFICIAL, Data, Dataset, Synthetic, Variant
+from taskshare.config.experiments import Connections, Convergence, Experiment, Limits, Removal, ResponseMaps
+from taskshare.config.explain import explain
+from taskshare.config.network import Network
+from taskshare.config.run import INHERITED, Parent, Run, RunEntry, RunSpec, Start, Training
+
+
+class Report(Model):
+    """What the report shows."""
+
+    example_images: bool = Field(default=True, description="whether pictures of single samples are shown")
+
+
+class Scale(Model):
+    """How big everything is."""
+
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    synthetic: Synthetic = Synthetic()
+    image_sizes: dict[str, dict[Name, PositiveInt]] = Field(description="data set: variant: pixels")
+    training: dict[str, dict[str, Any]] = Field(default={}, description="data set: entries of `training`")
+    network: dict[str, Any] = Field(default={}, description="entries of `network` that differ at this scale")
+    runs: dict[Name, dict[str, Any]] = Field(default={}, description="run: entries that differ at this scale")
+
+
+class Params(BaseModel):
+    """The whole of params.yaml. Besides these keys, each data set's name is a key that gives its source."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    scale: str = Field(description="an entry of `scales`")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where networks are computed")
+    data: Data = Data()
+    report: Report = Report()
+    datasets: dict[Name, Dataset]
+    scales: dict[Name, Scale]
+    runs: dict[Name, RunEntry]
+    experiments: dict[Name, Experiment]
+
+    @model_validator(mode="after")
+    def _check(self) -> "Params":
+        def choose(key: str, value: str, allowed: Mapping[str, Any]) -> None:
+            if value not in allowed:
+                raise ValueError(f"{key}: '{value}' is not known; allowed: {', '.join(allowed)}")
+
+        extra = self.model_extra or {}
+        for key in extra:
+            if key not in self.datasets:
+                known = [*type(self).model_fields, *self.datasets]
+                raise ValueError(f"{key}: unknown key; allowed: {', '.join(known)}")
+        for name in self.datasets:
+            if not isinstance(extra.get(name), str):
+                raise ValueError(f"{name}: give its source: synthetic, download, or the path of an archive or folder")
+            if extra[name] in ("synthetic", "download") and name not in GENERATED_OR_OFFICIAL:
+                allowed = ", ".join(GENERATED_OR_OFFICIAL)
+                raise ValueError(f"{name}: {extra[name]} is there for {allowed} only; give a path")
+        choose("scale", self.scale, self.scales)
+        for name, dataset in self.datasets.items():
+            for key, variant in dataset.variants.items():
+                if variant.align and dataset.layout == "classes":
+                    raise ValueError(f"datasets.{name}.variants.{key}.align: the classes layout has no landmarks")
+        for name, experiment in self.experiments.items():
+            for run_name in experiment.run_names:
+                choose(f"experiments.{name}", run_name, self.runs)
+        for name, run in self.runs.items():
+            if run.parent:
+                choose(f"runs.{name}.parent.run", run.parent.run, self.runs)
+        self._check_lineages()
+        for scale_name, scale in self.scales.items():
+            for key in scale.training:
+                choose(f"scales.{scale_name}.training", key, self.datasets)
+            for key, sizes in scale.image_sizes.items():
+                choose(f"scales.{scale_name}.image_sizes", key, self.datasets)
+                for variant_name in sizes:
+                    choose(f"scales.{scale_name}.image_sizes.{key}", variant_name, self.datasets[key].variants)
+            for run_name in scale.runs:
+                choose(f"scales.{scale_name}.runs", run_name, self.runs)
+            self.model_copy(update={"scale": scale_name})._check_runs(choose)
+        return self
+
+    def _check_lineages(self) -> None:
+        for name in self.runs:
+            seen = [name]
+            while parent := self.runs[seen[-1]].parent:
+                if parent.run in seen:
+                    raise ValueError(f"runs.{name}.parent.run: {' <- '.join([*seen, parent.run])} is a circle")
+                seen.append(parent.run)
+
+    def _check_runs(self, choose: Callable[[str, str, Mapping[str, Any]], None]) -> None:
+        for name in self.runs:
+            where = f"scales.{self.scale}.runs.{name}" if name in self.current.runs else f"runs.{name}"
+            try:
+                run = self.spec(name)
+            except ValidationError as error:
+                raise ValueError(f"{where}.{explain(error)}") from None
+            choose(f"{where}.dataset", run.dataset, self.datasets)
+            choose(f"{where}.variant", run.variant, self.datasets[run.dataset].variants)
+            for task in itertools.chain(*run.jobs.values()):
+                wrong = self.datasets[run.dataset].check_task(task)
+                if wrong:
+                    raise ValueError(f"{where}.tasks: {wrong}")
+            if run.parent:
+                self._check_child(where, run, run.parent)
+        for name, experiment in self.experiments.items():
+            self._check_experiment(f"experiments.{name}", experiment)
+
+    def _check_child(self, where: str, run: RunSpec, parent: Parent) -> None:
+        old = self.spec(parent.run)
+        if run.dataset != old.dataset or run.variant != old.variant:
+            raise ValueError(
+                f"{where}: its parent {parent.run} was trained on {old.dataset}, {old.variant}, and it asks for "
+                f"{run.dataset}, {run.variant}; leave dataset and variant out, or take another parent"
+            )
+        same_net = _beyond_beta_rate(run.network) == _beyond_beta_rate(old.network)
+        if old.network.scheme != "dynamic" or not same_net or "" not in old.jobs:
+            raise ValueError(f"{where}.parent.run: {parent.run} must be one dynamic net of the same network")
+        for task in parent.remove:
+            if task not in old.tasks:
+                raise ValueError(
+                    f"{where}.parent.remove: {parent.run} has no task '{task}'; it has {', '.join(old.tasks)}"
+                )
+        for task in parent.add:
+            if task in old.tasks:
+                raise ValueError(f"{where}.parent.add: {parent.run} has the task '{task}' already")
+        if parent.remove and self.generations(parent.run):
+            raise ValueError(
+                f"{where}.parent.remove: {parent.run} learned its tasks one after another; remove from one"
+            )
+        if run.tasks != _child_tasks(old.tasks, parent):
+            raise ValueError(f"{where}.tasks: leave them out; they follow from the parent")
+        missing = set(run.seeds or self.current.seeds) - set(old.seeds or self.current.seeds)
+        if missing:
+            raise ValueError(f"{where}.seeds: {parent.run} is not trained with seed {min(missing)}; add it there")
+
+    def _check_experiment(self, where: str, experiment: Experiment) -> None:
+        schemes = {name: self.spec(name).network.scheme for name in experiment.run_names}
+        if isinstance(experiment, ResponseMaps) and schemes[experiment.run] != "hard":
+            raise ValueError(f"{where}.run: {experiment.run} is no run with hard sharing")
+        if isinstance(experiment, Connections | Limits) and schemes[experiment.run] != "dynamic":
+            raise ValueError(f"{where}.run: {experiment.run} is no run with the dynamic scheme")
+        if (
+            isinstance(experiment, Removal)
+            and not (self.spec(experiment.after).parent or Parent(run="x", add=["x"])).remove
+        ):
+            raise ValueError(f"{where}.after: {experiment.after} has no parent that lost tasks")
+        if isinstance(experiment, Convergence):
+            for key, name in (("alone", experiment.alone), ("incremental", experiment.incremental)):
+                tasks = [task for job in self.jobs(name) for task in job.trained_tasks]
+                if experiment.task not in tasks:
+                    raise ValueError(f"{where}.{key}: {name} does not train {experiment.task}")
+        if isinstance(experiment, ResponseMaps | Connections):
+            known = self.spec(experiment.run).tasks
+            for task in itertools.chain(*experiment.groups.values()):
+                if task not in known:
+                    raise ValueError(
+                        f"{where}.groups: {experiment.run} has no task '{task}'; it has {', '.join(known)}"
+                    )
+
+    @property
+    def current(self) -> Scale:
+        """The scale that `scale` names."""
+        return self.scales[self.scale]
+
+    def source(self, dataset: str) -> str:
+        """Source of a data set: `synthetic`, `download`, or the path of an archive or folder."""
+        source = str((self.model_extra or {})[dataset])
+        return str(Path(source).expanduser()) if source.startswith("~") else source
+
+    def source_kind(self, dataset: str) -> Literal["synthetic", "download", "path"]:
+        """Where a data set comes from."""
+        source = self.source(dataset)
+        return source if source in ("synthetic", "download") else "path"  # type: ignore[return-value]
+
+    def variant(self, dataset: str, name: str) -> Variant:
+        """A variant at the size of the current scale."""
+        size = self.current.image_sizes.get(dataset, {}).get(name)
+        variant = self.datasets[dataset].variants[name]
+        return variant.model_copy(update={"size": size}) if size else variant
+
+    def job_names(self, run_name: str) -> list[str]:
+        """Names of a run's jobs: the run itself, RUN.TASK for each task that trains alone, or RUN.GROUP."""
+        return [f"{run_name}.{part}" if part else run_name for part in self.spec(run_name).jobs]
+
+    def jobs(self, run_name: str) -> Iterator[Run]:
+        """Resolved training jobs of a run, task by task and seed by seed."""
+        spec = self.spec(run_name)
+        dataset = self.datasets[spec.dataset]
+        training = Training.model_validate({**self.current.training.get(spec.dataset, {}), **spec.training})
+        network = Network.model_validate(_merge(self.current.network, spec.network.model_dump(exclude_unset=True)))
+        start = None
+        if spec.parent:
+            start = Start(
+                job=spec.parent.run,
+                kind="removal" if spec.parent.remove else "incremental",
+                beta=spec.parent.beta,
+                statistics=spec.parent.statistics,
+            )
+        for job_name, tasks in zip(self.job_names(run_name), spec.jobs.values(), strict=True):
+            for seed in spec.seeds or self.current.seeds:
+                yield Run(
+                    name=job_name,
+                    dataset=spec.dataset,
+                    layout=dataset.layout,
+                    labels=dataset.labels,
+                    variant_name=spec.variant,
+                    variant=self.variant(spec.dataset, spec.variant),
+                    tasks=tasks,
+                    sampling=spec.sampling,
+                    resampling=spec.resampling,
+                    batches=spec.batches,
+                    network=network,
+                    training=training,
+                    seed=seed,
+                    start=start,
+                    generations=self.generations(run_name),
+                )
+
+    def generations(self, run_name: str) -> list[list[str]]:
+        """Return a run's tasks by the time they joined; an empty list if they were learned at once."""
+        parent = self.runs[run_name].parent
+        if parent is None or parent.remove:
+            return []
+        return [*(self.generations(parent.run) or [self.spec(parent.run).tasks]), parent.add]
+
+    def enabled_jobs(self) -> dict[str, Run]:
+        """Every training job that an enabled experiment needs, parents before their children, by `Run.key`."""
+        names: dict[str, None] = {}
+        for experiment in self.experiments.values():
+            for run_name in experiment.run_names if experiment.enabled else []:
+                names.update(dict.fromkeys(self.lineage(run_name)))
+        return {job.key: job for name in names for job in self.jobs(name)}
+
+    def spec(self, run_name: str) -> RunSpec:
+        """Return an entry of `runs` with what it has from its parent and the current scale."""
+        entry = self.runs[run_name]
+        written = _merge(entry.model_dump(exclude_unset=True), self.current.runs.get(run_name, {}))
+        if entry.parent:
+            parent = self.spec(entry.parent.run)
+            inherited = {key: value for key, value in parent.model_dump(exclude_unset=True).items() if key in INHERITED}
+            written = {"tasks": _child_tasks(parent.tasks, entry.parent), **_merge(inherited, written)}
+        return RunSpec.model_validate(written)
+
+    def lineage(self, run_name: str) -> list[str]:
+        """Return a run's ancestors, the first one first, and the run itself."""
+        parent = self.runs[run_name].parent
+        return [*(self.lineage(parent.run) if parent else []), run_name]
+
+
+def _beyond_beta_rate(network: Network) -> Network:
+    """A network's configuration without the one entry in which a child may differ from its parent."""
+    return network.model_copy(update={"transfer": network.transfer.model_copy(update={"learning_rate_factor": 1.0})})
+
+
+def _child_tasks(tasks: list[str], parent: Parent) -> list[str]:
+    return [task for task in tasks if task not in parent.remove] + parent.add
+
+
+def _merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in override.items():
+        merged[key] = _merge(merged[key], value) if isinstance(merged.get(key), dict) else value
+    return merged

@@ -1,0 +1,126 @@
+"""The dynamic net at its two limits: single-task nets, and hard sharing (Fang 2017, section 3, reading 2)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from taskshare import device, files
+from taskshare.config import Run
+from taskshare.data.arrays import ImageArray
+from taskshare.data.labels import task_labels
+from taskshare.errors import TaskshareError
+from taskshare.graph import LIMITS
+from taskshare.networks import weights
+from taskshare.networks.build import build_for, to_input
+
+IMAGES = 36
+EQUAL_KEYS = ("maximum_relative_difference", "maximum_relative_difference_of_each_subnet")
+
+
+def measure(checkpoint: Path, prepared: Path, out: Path, wanted_device: str = "auto") -> None:
+    """Write limits.json into the folder `out`: how far a run's net, before training, is from what its limits should be.
+
+    All nets have initial weights of the run's seed and compute in float32 on training images. `identity` holds what
+    `identity_difference` returns, `equal` what `equal_differences` does.
+
+    Args:
+        checkpoint: weights.safetensors of a run with the dynamic scheme; its configuration counts, not its weights.
+        prepared: folder with train.npy and train.parquet, as the run was trained on.
+        out: folder for the file.
+        wanted_device: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        TaskshareError: if the run has another scheme.
+    """
+    run, _ = weights.load(checkpoint)
+    if run.network.scheme != "dynamic":
+        raise TaskshareError(f"{checkpoint}: has no connections; take a run with network.scheme: dynamic")
+    device.set_up(run.training.threads)
+    where = device.choose(wanted_device)
+    images, labels = (part.to(where) for part in _batch(run, prepared))
+    files.write_json(
+        out / LIMITS,
+        {
+            "identity": {"maximum_difference": identity_difference(run, images)},
+            "equal": dict(zip(EQUAL_KEYS, equal_differences(run, images, labels), strict=True)),
+        },
+    )
+
+
+def identity_difference(run: Run, images: Tensor) -> float:
+    """Return the largest difference of logits between alpha = identity and single-task nets: 0, bit for bit.
+
+    Compared are training mode, with the statistics of the batch, and then evaluation mode.
+
+    Args:
+        run: with the dynamic scheme.
+        images: float32 (N, C, H, W).
+    """
+    dynamic = _network(run, run.tasks, alpha="identity").to(images.device)
+    alone = [_network(run, [task], scheme="single").to(images.device) for task in run.tasks]
+    differences = []
+    with torch.no_grad():
+        for training in (True, False):
+            together = dynamic.train(training)(images)
+            apart = torch.cat([network.train(training)(images) for network in alone], dim=1)
+            differences.append((together - apart).abs().max().item())
+    return max(differences)
+
+
+def equal_differences(run: Run, images: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Return the largest relative differences between gradients at alpha = 1/n and those of hard sharing's trunk.
+
+    All n subnets have the trunk's weights, and all nets see one batch in training mode. A difference is that of the
+    gradients of the summed cost, for each tensor of the trunk its largest entry over the largest entry of the trunk's
+    gradient.
+
+    Args:
+        run: with the dynamic scheme.
+        images: float32 (N, C, H, W).
+        labels: float32 (N, tasks) of 1, 0, and -1 for images that are not part of the task.
+
+    Returns:
+        The difference of the sum over the subnets, and the larger one of n times each subnet's own gradient. The
+        second tells alpha = 1/n from every other alpha whose columns sum to 1, which the first cannot.
+    """
+    hard = _network(run, run.tasks, scheme="hard", shared_layers=6).to(images.device)
+    dynamic = _network(run, run.tasks, alpha="equal").to(images.device)
+    for subnet, branch in zip(dynamic.subnets, hard.branches, strict=True):
+        subnet.layers.load_state_dict(hard.trunk.layers.state_dict())
+        subnet.output.load_state_dict(branch.output.state_dict())
+    for network in (hard, dynamic):
+        outputs = network.train()(images)
+        costs = binary_cross_entropy_with_logits(outputs, labels, (labels >= 0).float(), reduction="none")
+        costs.mean(0).sum().backward()
+    of_sum, of_each = [], []
+    for name, parameter in hard.trunk.named_parameters():
+        expected = parameter.grad
+        gradients = torch.stack([subnet.get_parameter(name).grad for subnet in dynamic.subnets])
+        largest = expected.abs().max()
+        of_sum.append(((gradients.sum(0) - expected).abs().max() / largest).item())
+        of_each.append(((len(gradients) * gradients - expected).abs().max() / largest).item())
+    return max(of_sum), max(of_each)
+
+
+def _network(run: Run, tasks: list[str], alpha: str = "learned", **changes: Any) -> Any:
+    """A network of `tasks` that learn at once, with the run's initial weights and switches but for the changes."""
+    transfer = run.network.transfer.model_copy(update={"alpha": alpha})
+    network = run.network.model_copy(update={"transfer": transfer, **changes})
+    fresh = {"tasks": tasks, "network": network, "start": None, "generations": []}
+    return build_for(run.model_copy(update=fresh))
+
+
+def _batch(run: Run, prepared: Path) -> tuple[Tensor, Tensor]:
+    """Images that have a label of a task, spread evenly over the training split, and their labels as float32."""
+    table = pd.read_parquet(prepared / "train.parquet")
+    labels = np.stack([task_labels(table, run.labels, task) for task in run.tasks], axis=1)
+    labelled = np.flatnonzero((labels >= 0).any(axis=1))
+    count = min(IMAGES, len(labelled))
+    indices = labelled[np.arange(count) * len(labelled) // count]
+    pixels = torch.from_numpy(ImageArray(prepared / "train.npy").read(indices))
+    return to_input(pixels), torch.from_numpy(labels[indices].astype(np.float32))
