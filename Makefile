@@ -22,6 +22,7 @@ lint: $(VENV)/installed
 benchmark: $(VENV)/installed
 	python benchmarks/preparation.py
 	python benchmarks/training_step.py
+	python benchmarks/incremental_step.py
 	python benchmarks/workflow.py
 
 $(VENV)/installed: requirements.lock pyproject.toml

@@ -28,9 +28,20 @@ def change(content, path, value):
 @pytest.mark.parametrize("scale", ["demo", "mini", "paper"])
 def test_the_projects_own_params_hold_at_every_scale(scale):
     params = config.load(PARAMS, {"scale": scale})
-    jobs = params.enabled_jobs().values()
-    seeds = len(params.current.seeds)
-    assert len(jobs) == (7 + 1 + 1 + 5 + 1 + 1) * seeds
+    jobs = params.enabled_jobs()
+    tables_4_and_5 = 2 if scale == "demo" else len(params.current.seeds)
+    assert len(jobs) == (7 + 1 + 1 + 5 + 1 + 1) * tables_4_and_5 + (11 + 6 + 6 + 6 + 6 + 9) * len(params.current.seeds)
+    for job in jobs.values():
+        assert job.start is None or f"{job.start.job}/seed{job.seed}" in jobs
+
+
+def test_the_ablations_are_ready_to_be_enabled(content):
+    before = len(config.validate(content).enabled_jobs())
+    change(content, "experiments/fang2017-ablations/enabled", True)
+    params = config.validate(content)
+    assert len(params.enabled_jobs()) == before + 9
+    wide, plain = (next(params.jobs(name)).network.widths for name in ("celeba-hard-wide", "celeba-hard"))
+    assert [round(wide[layer] / plain[layer], 1) for layer in range(6)] == [2.6, 2.6, 2.7, 2.6, 2.6, 2.6]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +66,52 @@ def test_the_projects_own_params_hold_at_every_scale(scale):
         ("datasets/cifar10/variants/rgb", {"align": True}, "variants.rgb.align: the classes layout has no landmarks"),
         ("datasets/cifar10/labels", ["a cat", "dog"], "datasets.cifar10.labels.0: String should match pattern"),
         ("experiments/fang2017-table4/rows/MT", "celeba-soft", "'celeba-soft' is not known; allowed: celeba-single"),
+        ("experiments/fang2017-figure2/layr", 5, "layr: unknown key; allowed: enabled, kind, run, layer, groups"),
+        ("experiments/fang2017-figure2/kind", "pictures", "does not match any of the expected tags: 'table', "),
+        (
+            "experiments/fang2017-figure2/run",
+            "celeba-dynamic",
+            "figure2.run: celeba-dynamic is no run with hard sharing",
+        ),
+        (
+            "experiments/fang2017-figure2/groups",
+            {"a": ["Bald"], "b": ["Smiling"]},
+            "celeba-hard has no task 'Bald'; it ",
+        ),
+        ("experiments/fang2017-table6/after", "celeba-dynamic", "celeba-dynamic has no parent that lost tasks"),
+        ("experiments/fang2017-figure6/task", "Goatee", "alone: celeba-single-recorded does not train Goatee"),
+        ("runs/celeba-hard-response/each_task_alone", True, "each_task_alone: goes with tasks, not with groups"),
+        ("runs/celeba-hard-response/tasks", ["Bald"], "runs.celeba-hard-response: give either tasks or groups"),
+        ("runs/celeba-hard-response/groups/beard", ["Beardy"], "runs.celeba-hard-response.tasks: no task 'Beardy'"),
+        ("runs/celeba-single/dataset", None, "runs.celeba-single.dataset: Input should be a valid string"),
+        (
+            "runs/celeba-incremental/parent/run",
+            "x",
+            "runs.celeba-incremental.parent.run: 'x' is not known; allowed: cel",
+        ),
+        ("runs/celeba-incremental/parent/add", ["Goatee"], "celeba-dynamic-six has the task 'Goatee' already"),
+        ("runs/celeba-incremental/parent/add", ["Beardy"], "runs.celeba-incremental.tasks: no task 'Beardy'; allowed"),
+        ("runs/celeba-incremental/parent", {"run": "celeba-dynamic-six"}, "parent: give either remove or add"),
+        (
+            "runs/celeba-incremental/parent/run",
+            "celeba-incremental",
+            "celeba-incremental <- celeba-incremental is a cir",
+        ),
+        ("runs/celeba-incremental/parent/run", "celeba-hard", "parent.run: celeba-hard must be one dynamic net of"),
+        (
+            "runs/celeba-incremental/parent/run",
+            "celeba-hard-pairs",
+            "celeba-hard-pairs must be one dynamic net of the sa",
+        ),
+        (
+            "runs/celeba-incremental/dataset",
+            "cifar10",
+            "its parent celeba-dynamic-six was trained on celeba, grey, and it",
+        ),
+        ("runs/celeba-incremental/tasks", ["Smiling"], "tasks: leave them out; they follow from the parent"),
+        ("runs/celeba-incremental/seeds", [9], "seeds: celeba-dynamic-six is not trained with seed 9; add it there"),
+        ("runs/celeba-dynamic-removed/parent/remove", ["Bald"], "celeba-dynamic has no task 'Bald'; it has Goatee, He"),
+        ("runs/celeba-dynamic-removed/network", {"scheme": "dynamic", "fully_connected": 9}, "must be one dynamic net"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_key_and_what_is_allowed(content, path, value, line):
@@ -66,8 +123,8 @@ def test_a_mistake_is_one_line_with_the_key_and_what_is_allowed(content, path, v
 
 
 def test_a_scale_may_change_any_part_of_a_run(content):
-    change(content, "scales/demo/runs", {"celeba-dynamic": {"seeds": [7], "network": {"transfer": {"layers": [6]}}}})
-    (job,) = config.validate(content).jobs("celeba-dynamic")
+    change(content, "scales/demo/runs", {"cifar10-dynamic": {"seeds": [7], "network": {"transfer": {"layers": [6]}}}})
+    (job,) = config.validate(content).jobs("cifar10-dynamic")
     assert job.seed == 7
     assert job.network.scheme == "dynamic"
     assert job.network.transfer.layers == [6]
@@ -77,6 +134,26 @@ def test_a_runs_own_network_goes_before_its_scales(content):
     change(content, "runs/celeba-hard/network", {"scheme": "hard", "fully_connected": 11})
     job = next(config.validate(content).jobs("celeba-hard"))
     assert (job.network.fully_connected, job.network.channels[0]) == (11, 16)
+
+
+def test_tasks_join_one_after_the_other(content):
+    change(content, "runs/celeba-then-young", {"parent": {"run": "celeba-incremental", "add": ["Young"]}})
+    job = next(config.validate(content).jobs("celeba-then-young"))
+    assert job.tasks[-2:] == ["Smiling", "Young"]
+    assert [len(part) for part in job.generations] == [6, 1, 1]
+    assert job.trained_tasks == ["Young"]
+    change(content, "runs/celeba-less", {"parent": {"run": "celeba-then-young", "remove": ["Young"]}})
+    with pytest.raises(TaskshareError, match="celeba-then-young learned its tasks one after another"):
+        config.validate(content)
+
+
+def test_a_child_has_what_it_does_not_give_from_its_parent(content):
+    change(content, "runs/celeba-dynamic-six/resampling", "replacement")
+    change(content, "scales/demo/runs", {"celeba-dynamic-six": {"network": {"transfer": {"layers": [5, 6]}}}})
+    job = next(config.validate(content).jobs("celeba-incremental"))
+    assert job.resampling == "replacement"
+    assert job.network.transfer.layers == [5, 6]
+    assert job.training.record_every == 5
 
 
 def test_an_own_data_set_is_never_generated(content):

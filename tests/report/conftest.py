@@ -35,12 +35,12 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
 
 
 def write_evaluation(results: Path, job: config.Run, skill: float) -> None:
-    """Scores of 400 test images per task, and the metrics that follow from them."""
+    """Scores of 400 test images per task, the same ones for every job, and the metrics that follow from them."""
     rows, metrics = [], {}
     for task in job.tasks:
-        generator = seeds.generator(job.seed, job.name, task, "test")
-        label = (generator.random(400) < 0.3).astype(np.int8)
-        score = np.clip(generator.normal(0.5 + skill * (label - 0.5), 0.25), 0, 1).astype(np.float32)
+        label = (seeds.generator(0, job.dataset, task, "labels").random(400) < 0.3).astype(np.int8)
+        noise = seeds.generator(job.seed, job.name, task, "test").normal(0, 0.25, 400)
+        score = np.clip(0.5 + skill * (label - 0.5) + noise, 0, 1).astype(np.float32)
         rows.append(
             pd.DataFrame({"id": [f"{i:06}.jpg" for i in range(400)], "task": task, "label": label, "score": score})
         )
@@ -58,47 +58,48 @@ def write_evaluation(results: Path, job: config.Run, skill: float) -> None:
         }
     folder = results / "evaluation" / job.name / f"seed{job.seed}"
     write_parquet(folder / "scores.parquet", pd.concat(rows, ignore_index=True))
-    write_json(folder / "metrics.json", {"run": job.name, "seed": job.seed, "tasks": metrics})
+    write_json(folder / "metrics.json", {"run": job.name, "seed": job.seed, "split": "test", "tasks": metrics})
 
 
-def write_training(results: Path, job: config.Run, rows: int = 40) -> None:
+def recorded(job: config.Run) -> np.ndarray:
+    """The iterations at which a job writes a row."""
+    training = job.training
+    steps = {training.validate_every, training.record_every or training.validate_every}
+    return np.unique([training.iterations, *(i for step in steps for i in range(step, training.iterations + 1, step))])
+
+
+def write_training(results: Path, job: config.Run) -> None:
     """Curves, alpha (of the dynamic scheme), timing and provenance of a job."""
     folder = results / "training" / job.name / f"seed{job.seed}"
-    iterations = np.arange(1, rows + 1) * 5
+    iterations = recorded(job)
+    done = iterations / job.training.iterations
+    selected = int(iterations[len(iterations) // 2] if job.training.selection == "best" else iterations[-1])
+    images = iterations * job.training.batch_size * (1 if job.batches == "shared" else len(job.trained_tasks))
+    speed = 20 if job.generations else 5
     generator = seeds.generator(job.seed, job.name, "curves")
     parts = []
-    for task in job.tasks:
-        noise = generator.normal(0, 0.02, rows)
-        validation = np.where(iterations % 50 == 0, 0.5 + 0.4 * (1 - np.exp(-iterations / 80)) + noise, np.nan)
+    for task in job.trained_tasks:
+        noise = np.abs(generator.normal(0, 0.01, len(done)))
+        due = (iterations % job.training.validate_every == 0) | (done == 1)
+        validated = due & (job.training.selection == "best")
         parts.append(
             pd.DataFrame(
                 {
-                    "iteration": iterations,
-                    "images": iterations * 16,
+                    "iteration": iterations.astype(np.int32),
+                    "images": images,
                     "task": task,
-                    "training_loss": 0.7 * np.exp(-iterations / 100) + np.abs(noise),
-                    "training_error": 0.5 * np.exp(-iterations / 90) + np.abs(noise),
-                    "validation_balanced_accuracy": validation if job.layout == "attributes" else np.nan,
-                    "selected": iterations == 150,
+                    "training_loss": 0.7 * np.exp(-speed * done) + noise,
+                    "training_error": 0.5 * np.exp(-speed * done) + noise,
+                    "validation_balanced_accuracy": np.where(validated, 0.9 - 0.4 * np.exp(-5 * done) - noise, np.nan),
+                    "selected": iterations == selected,
                 }
             )
         )
     write_parquet(folder / "history.parquet", pd.concat(parts, ignore_index=True))
-    alphas = [
-        (iteration, layer, source, target, 1.0 if source == target else 0.5 + 0.03 * layer * generator.normal())
-        for iteration in (5, 200)
-        for layer in range(1, 7)
-        for source in job.tasks
-        for target in job.tasks
-        if job.network.scheme == "dynamic"
-    ]
-    write_parquet(
-        folder / "transfer.parquet",
-        pd.DataFrame(alphas, columns=["iteration", "layer", "source", "target", "alpha"]),
-    )
+    write_parquet(folder / "transfer.parquet", alphas(job))
     write_parquet(
         folder / "timing.parquet",
-        pd.DataFrame({"iteration": [100, 200], "seconds": [3.0, 6.1], "images_per_second": [1100.0, 1200.0]}),
+        pd.DataFrame({"iteration": iterations, "seconds": 0.05 * iterations, "images_per_second": 1100.0}),
     )
     write_json(
         folder / "provenance.json",
@@ -113,14 +114,74 @@ def write_training(results: Path, job: config.Run, rows: int = 40) -> None:
             "processor": "A processor with a long name @ 2.0 GHz",
             "precision": "bfloat16",
             "parameters": 123456 * len(job.tasks),
-            "selected_iteration": 150 if job.layout == "attributes" else 200,
-            "seconds": 6.1,
-            "images": 3200 * len(job.tasks),
+            "start": start(job),
+            "selected_iteration": selected,
+            "seconds": 0.05 * job.training.iterations,
+            "images": int(images[-1]),
             "peak_memory_bytes": 500 * 2**20,
             "started": "2026-01-01T10:00:00",
             "finished": "2026-01-01T10:00:06",
         },
     )
+
+
+def start(job: config.Run) -> dict[str, object] | None:
+    """What provenance says of a job's parent."""
+    if job.start is None:
+        return None
+    digest = "cafe" * 16
+    return {"job": job.start.job, "kind": job.start.kind, "frozen": {"before": digest, "after": digest}}
+
+
+def alphas(job: config.Run) -> pd.DataFrame:
+    """Alpha at every recorded iteration: from 0.5 to a random end, 1 to itself, 0 from a task that joined later."""
+    columns = ["iteration", "layer", "source", "target", "alpha"]
+    if job.network.scheme != "dynamic":
+        return pd.DataFrame(columns=columns)
+    tasks, iterations, layers = job.tasks, recorded(job), np.arange(1, 7)
+    joined = np.array([next((i for i, part in enumerate(job.generations) if task in part), 0) for task in tasks])
+    end = seeds.generator(job.seed, job.name, "alpha").normal(0.5, 0.03, (6, len(tasks), len(tasks)))
+    alpha = 0.5 + np.linspace(0, 1, len(iterations))[:, None, None, None] * (end - 0.5)
+    alpha[..., joined[:, None] > joined] = 0
+    alpha[..., np.eye(len(tasks), dtype=bool)] = 1
+    grid = pd.MultiIndex.from_product([iterations, layers, tasks, tasks], names=columns[:4])
+    table = pd.DataFrame({"alpha": alpha.ravel().astype(np.float32)}, index=grid).reset_index()
+    return table.astype({"iteration": np.int32, "layer": np.int8})
+
+
+def write_connections(results: Path, job: config.Run) -> None:
+    """Alpha at the end with what follows from it, for magnitudes that grow from task to task."""
+    table = alphas(job)
+    table = table[table["iteration"] == table["iteration"].max()].drop(columns="iteration").reset_index(drop=True)
+    table["magnitude"] = (1 + 0.1 * table["source"].map(job.tasks.index)).astype(np.float32)
+    weight = table["alpha"] * table["magnitude"]
+    receiver = [table["layer"], table["target"]]
+    table["share"] = table["alpha"] / table.groupby(receiver)["alpha"].transform("sum")
+    table["influence"] = weight / weight.groupby(receiver).transform("sum")
+    columns = ["layer", "source", "target", "alpha", "share", "magnitude", "influence"]
+    write_parquet(results / "evaluation" / job.name / f"seed{job.seed}" / "connections.parquet", table[columns])
+
+
+def write_response_maps(results: Path, job: config.Run) -> None:
+    """Random maps of 5 x 5, and co-occurrence of independent attributes among 2400 images."""
+    folder = results / "evaluation" / job.name / f"seed{job.seed}"
+    generator = seeds.generator(job.seed, job.name, "maps")
+    axes = [[0, 5], job.labels, range(5), range(5)]
+    grid = pd.MultiIndex.from_product(axes, names=["layer", "attribute", "row", "column"])
+    contrast = generator.random(len(grid)).astype(np.float32)
+    maps = pd.DataFrame({"contrast": contrast}, index=grid).reset_index().astype({"row": np.int16, "column": np.int16})
+    write_parquet(folder / "response_maps.parquet", maps)
+    rate = np.linspace(0.02, 0.8, len(job.labels))
+    images = 2400 * np.where(np.eye(len(rate), dtype=bool), rate[:, None], np.outer(rate, rate))
+    pairs = pd.MultiIndex.from_product([job.labels, job.labels], names=["first", "second"])
+    together = pd.DataFrame({"images": images.ravel().astype(np.int64), "total": 2400}, index=pairs).reset_index()
+    write_parquet(folder / "cooccurrence.parquet", together)
+
+
+def write_limits(results: Path, job: config.Run) -> None:
+    """The two limits, met."""
+    content = {"identity": {"maximum_difference": 0.0}, "equal": {"maximum_relative_difference": 2e-7}}
+    write_json(results / "evaluation" / job.name / f"seed{job.seed}" / "limits.json", content)
 
 
 def write_data(results: Path, params: config.Params, dataset: str, variant: str, **changes: object) -> None:
@@ -144,15 +205,38 @@ def write_data(results: Path, params: config.Params, dataset: str, variant: str,
     cv2.imwrite(str(folder / "contact_sheet.png"), picture)
 
 
+def measurers(params: config.Params) -> dict[str, list[Callable[[Path, config.Run], None]]]:
+    """What evaluation measures beside the scores, by run, as the enabled experiments ask for it."""
+    wanted: dict[str, list[Callable[[Path, config.Run], None]]] = {}
+    for experiment in params.experiments.values():
+        if not experiment.enabled:
+            continue
+        if isinstance(experiment, config.ResponseMaps):
+            wanted.setdefault(experiment.run, []).append(write_response_maps)
+        elif isinstance(experiment, config.Limits):
+            wanted.setdefault(experiment.run, []).append(write_limits)
+        elif isinstance(experiment, config.Connections):
+            wanted.setdefault(experiment.run, []).append(write_connections)
+        elif isinstance(experiment, config.Removal):
+            for run_name in (experiment.after, params.runs[experiment.after].parent.run):
+                wanted.setdefault(run_name, []).append(write_connections)
+    return wanted
+
+
 def fill(results: Path, params: config.Params, *run_names: str) -> None:
-    """Everything that the phases write for some entries of `runs`."""
+    """Everything that the phases write for some entries of `runs`, or for all that an enabled experiment needs."""
     skills = {"single": 0.55, "hard": 0.65, "dynamic": 0.67}
-    for run_name in run_names or tuple(params.runs):
-        spec = params.runs[run_name]
-        write_data(results, params, spec.dataset, spec.variant)
-        for job in params.jobs(run_name):
-            write_training(results, job)
-            write_evaluation(results, job, skills[job.network.scheme])
+    prepared = set()
+    jobs = [job for run_name in run_names for job in params.jobs(run_name)] or params.enabled_jobs().values()
+    measures = measurers(params)
+    for job in jobs:
+        if (job.dataset, job.variant_name) not in prepared:
+            prepared.add((job.dataset, job.variant_name))
+            write_data(results, params, job.dataset, job.variant_name)
+        write_training(results, job)
+        write_evaluation(results, job, skills[job.network.scheme])
+        for measure in measures.get(job.name, []):
+            measure(results, job)
 
 
 @pytest.fixture

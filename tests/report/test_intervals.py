@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from taskshare.report.intervals import Interval, judge, student_interval
+from taskshare.report.intervals import Interval, judge, ratio_interval, student_interval
 
 
 def test_interval_of_two_seeds_by_hand():
@@ -42,3 +42,12 @@ def test_verdict_says_where_ours_lies(published, ours, verdict):
 
 def test_numbers_of_another_metric_get_no_verdict():
     assert judge(81.0, Interval(81.0, 1.0, 3), comparable=False) == "incomparable"
+
+
+def test_ratios_are_averaged_on_the_log_scale():
+    found = ratio_interval([2.0, 8.0])
+    assert (found.mean, found.count) == (pytest.approx(4), 2)
+    assert found.low == pytest.approx(4 * math.exp(-12.7062 * math.log(4) / 2), rel=1e-4)
+    assert found.high == pytest.approx(16 / found.low)
+    assert ratio_interval([3.0]).low is None
+    assert ratio_interval([]) is None

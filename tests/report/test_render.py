@@ -1,4 +1,5 @@
 import base64
+import json
 import re
 from collections import Counter
 
@@ -7,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from taskshare import config
 from taskshare.errors import TaskshareError
-from taskshare.report import data_facts, render
+from taskshare.report import data_facts, figures, provenance, render
+from taskshare.report.results import Results
 
 from .conftest import REPORTS, fill, load_params, write_data, write_json, write_parquet
 
@@ -36,15 +39,22 @@ def test_same_inputs_give_the_same_bytes(full_results, full_page):
     assert again.read_bytes() == full_page.read_bytes()
 
 
-def test_phases_stand_in_order_after_the_summary(params, tmp_path, make_page):
+def test_claims_open_the_report_then_tables_and_phases(params, tmp_path, make_page):
     page = make_page(params, tmp_path / "nothing")
     titles = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
-    assert titles == ["Summary", "Data", "Training", "Evaluation", "Report"]
+    assert titles == ["Claims", "Tables", "Data", "Training", "Evaluation", "Report"]
+
+
+def test_tables_stand_in_the_papers_order(params, tmp_path, make_page):
+    page = make_page(params, tmp_path / "nothing")
+    headings = re.findall(r"<h3[^>]*>(Table \d)\. [^<]+</h3>", page.partition('id="data"')[0])
+    assert headings == ["Table 1", "Table 2", "Table 3", "Table 4", "Table 5"]
 
 
 def test_nothing_run_shows_the_papers_numbers_and_not_run(params, tmp_path, make_page):
     page = make_page(params, tmp_path / "nothing")
     assert 'data-row="DMT" data-task="Goatee" data-quantity="paper" data-value="94.9000"' in page
+    assert 'data-row="ST, original" data-task="Young/young" data-quantity="paper" data-value="81.1000"' in page
     assert re.search(r'data-row="DMT" data-task="Goatee" data-quantity="ours">.*not run', page)
     assert re.search(r'data-row="DMT" data-task="Goatee" data-quantity="verdict">.*not run', page)
     assert "No training curve: not run." in page
@@ -60,17 +70,83 @@ def test_partial_results_show_what_is_there(params, tmp_path, make_page):
     assert "Alpha of cifar10-dynamic" not in page
 
 
-def test_one_seed_has_no_interval(tmp_path, make_page):
-    params = load_params()
-    scale = params.current.model_copy(update={"seeds": [1]})
-    params = params.model_copy(update={"scales": {**params.scales, params.scale: scale}})
-    fill(tmp_path, params, "celeba-hard")
+def test_rows_after_removal_say_which_tasks_they_lack(params, tmp_path, make_page):
+    fill(tmp_path, params, "celeba-dynamic", "celeba-dynamic-removed")
     page = make_page(params, tmp_path)
-    verdict = (
-        r'data-row="MT" data-task="Goatee" data-quantity="verdict"><span class="verdict single">.*1 seed, no interval'
-    )
-    assert re.search(verdict, page)
-    assert not re.search(r'data-row="MT" data-task="Goatee" data-quantity="half_width" data-value', page)
+    assert "celeba-dynamic-removed, seed 1; without Sideburns and Wear.Lipstick" in page
+    assert re.search(r'data-row="DMT after removal" data-task="Sideburns" data-quantity="ours"><span[^>]*>–<', page)
+    assert re.search(r'data-row="DMT after removal" data-task="Goatee" data-quantity="ours" data-value', page)
+    assert "Not drawn, since they start from a trained net: DMT after removal;" in page
+
+
+def test_provenance_names_parents_and_whether_their_weights_are_untouched(params, tmp_path, make_page):
+    fill(tmp_path, params, "celeba-dynamic-removed", "celeba-incremental")
+    path = tmp_path / "training" / "celeba-incremental" / "seed1" / "provenance.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["start"]["frozen"]["after"] = "0" * 64
+    write_json(path, content)
+    page = make_page(params, tmp_path)
+    assert "<td>celeba-dynamic, frozen part untouched</td>" in page
+    assert "<td>celeba-dynamic-six, frozen part CHANGED</td>" in page
+
+
+def test_a_rows_nets_are_those_that_fill_its_columns(params, tmp_path):
+    fill(tmp_path, params, "celeba-single", "celeba-single-young")
+    second = params.experiments["fang2017-table2"]
+    row = provenance.run_summaries(params, second, second.columns, Results(tmp_path))[0]
+    assert row.runs == ["celeba-single", "celeba-single-young"]
+    assert row.nets == 4, "NoBeard's net stands in three columns; Goatee's in none"
+    assert row.parameters == 4 * 123456
+    assert row.settings("iterations") == [120]
+
+
+def test_test_images_are_counted_once_a_task(params, tmp_path):
+    fill(tmp_path, params, "celeba-hard-pairs", "celeba-hard-pairs-original")
+    counts = provenance.test_counts(params, Results(tmp_path))
+    assert [item.task for item in counts["celeba"]] == ["Bald", "Wearing_Hat", "Mustache", "Goatee"]
+    assert {item.positives + item.negatives for item in counts["celeba"]} == {400}
+    assert counts["cifar10"] == []
+
+
+def test_table_3_shows_both_accuracies_openly(full_page):
+    page = full_page.read_text(encoding="utf-8")
+    third = page[page.index('id="fang2017-table3-title"') : page.index('id="fang2017-table4-title"')]
+    assert re.search(r'data-table="fang2017-table3-accuracies" data-row="MT, original" data-task="Bald" data-p', third)
+    assert "<details>" not in third
+    assert 'data-table="fang2017-table3-minority" data-row="paper" data-task="Bald" data-value="0.0200"' in third
+
+
+def test_the_ablations_read_well_without_published_numbers(tmp_path, make_page):
+    params = load_params()
+    ablations = params.experiments["fang2017-ablations"].model_copy(update={"enabled": True})
+    params = params.model_copy(update={"experiments": {**params.experiments, "fang2017-ablations": ablations}})
+    page = make_page(params, tmp_path / "nothing")
+    part = page[page.index('id="fang2017-ablations-title"') : page.index('id="data"')]
+    assert "The readings that change results most" in part
+    assert "the paper gives no number" not in part
+    assert "beside ours" not in part
+    assert "DMT, β from 2 − DMT" in part
+
+
+def test_curves_of_rows_recorded_at_other_steps_stand_in_one_picture(params, tmp_path):
+    fill(tmp_path, params, "celeba-single-recorded", "celeba-hard")
+    table = config.Table(rows={"ST": "celeba-single-recorded", "MT": "celeba-hard"}, columns=["Smiling"])
+    drawn = figures.curves(params, "own", table, {"Smiling": "Smiling"}, Results(tmp_path))
+    assert len(drawn.pictures) == 1
+    assert "for ST, MT" in drawn.pictures[0]
+    assert [entry.label for entry in drawn.legend] == ["ST", "MT"]
+
+
+def test_two_dozen_rows_look_different():
+    assert len({str(look) for look in figures.LOOKS}) == 25
+
+
+def test_one_seed_has_no_interval(params, tmp_path, make_page):
+    fill(tmp_path, params, "celeba-hard-pairs")
+    page = make_page(params, tmp_path)
+    place = 'data-row="MT, resampled" data-task="Goatee" data-quantity='
+    assert re.search(f'{place}"verdict"><span class="verdict single">.*1 seed, no interval', page)
+    assert not re.search(f'{place}"half_width" data-value', page)
 
 
 def test_generated_data_are_marked_in_the_heading(params, tmp_path, make_page):

@@ -4,21 +4,21 @@ from taskshare.report import tables
 from taskshare.report.published import load_published
 from taskshare.report.results import Results
 
-from .conftest import REPORTS, load_params, write_json
+from .conftest import REPORTS, load_params, write_data, write_json
 
 TABLE = "fang2017-table5"
 
 
-def build(results, **changes):
-    params = load_params(**changes)
-    published = load_published(REPORTS / "published")[TABLE]
-    return tables.comparison_table(params, TABLE, params.experiments[TABLE], published, Results(results), True)
+def build(results, name=TABLE):
+    params = load_params()
+    published = load_published(REPORTS / "published")[name]
+    return tables.comparison_table(params, name, params.experiments[name], published, Results(results), True)
 
 
 def write_metrics(results, run, seed, **accuracies):
-    """Metrics with a balanced accuracy in percent per task; `cat_dog` stands for `cat.dog`."""
+    """Metrics with a balanced accuracy in percent per task; for pairs of classes `cat_dog` stands for `cat.dog`."""
     tasks = {
-        name.replace("_", "."): {
+        name.replace("_", ".") if run.startswith("cifar10") else name: {
             "balanced_accuracy": value / 100,
             "accuracy_positives": value / 100 + 0.01,
             "accuracy_negatives": value / 100 - 0.01,
@@ -33,9 +33,16 @@ def write_metrics(results, run, seed, **accuracies):
     )
 
 
-def cell(table, label, task):
-    row = next(row for row in table.rows if row.label == label)
-    return next(cell for cell in row.cells if cell.task == task)
+def row(table, label):
+    return next(row for row in table.rows if row.label == label)
+
+
+def cell(table, label, column):
+    return next(cell for cell in row(table, label).cells if cell.column == column)
+
+
+def difference(table, minuend, subtrahend):
+    return next(item for item in table.differences if (item.minuend, item.subtrahend) == (minuend, subtrahend))
 
 
 def test_mean_interval_difference_and_verdict_of_known_numbers(tmp_path):
@@ -116,3 +123,95 @@ def test_an_experiment_without_published_numbers_shows_ours_alone(tmp_path):
     table = tables.comparison_table(params, "own", params.experiments[TABLE], None, Results(tmp_path), False)
     assert cell(table, "MT", "cat.dog").verdict == "unpublished"
     assert table.headline == "The paper gives no number for these rows."
+    assert not table.printed
+    assert [(item.minuend, item.subtrahend) for item in table.differences] == [("MT", "ST"), ("DMT", "MT")]
+
+
+def test_a_row_of_several_runs_takes_each_column_from_the_run_that_has_it(tmp_path):
+    write_metrics(tmp_path, "celeba-single.Goatee", 1, Goatee=80.0)
+    write_metrics(tmp_path, "celeba-single-rare.Bald", 1, Bald=70.0)
+    table = build(tmp_path, "fang2017-table3")
+    assert cell(table, "ST, resampled", "Goatee").ours.mean == pytest.approx(80.0)
+    assert cell(table, "ST, resampled", "Bald").ours.mean == pytest.approx(70.0)
+    assert cell(table, "ST, original", "Goatee").ours is None
+    assert row(table, "ST, resampled").runs == ["celeba-single-rare", "celeba-single"]
+
+
+def test_a_task_of_several_groups_has_a_column_for_each(tmp_path):
+    write_metrics(tmp_path, "celeba-hard-cooccurrence.smiling", 1, No_Beard=71.0, Smiling=72.0)
+    write_metrics(tmp_path, "celeba-hard-cooccurrence.young", 1, No_Beard=73.0, Young=74.0)
+    write_metrics(tmp_path, "celeba-single.No_Beard", 1, No_Beard=75.0)
+    table = build(tmp_path, "fang2017-table2")
+    assert list(table.columns.values())[:2] == ["NoBeard (with Smiling)", "Smiling (with NoBeard)"]
+    hard = [cell(table, "MT, resampled", f"No_Beard/{group}") for group in ("smiling", "lipstick", "young")]
+    assert [found.ours and found.ours.mean for found in hard] == [pytest.approx(71.0), None, pytest.approx(73.0)]
+    assert [found.paper for found in hard] == [91.6, 92.2, 91.4]
+    single = [cell(table, "ST, resampled", f"No_Beard/{group}").ours.mean for group in ("smiling", "lipstick", "young")]
+    assert single == [pytest.approx(75.0)] * 3, "the net of one task stands in every column of its task"
+
+
+def test_columns_are_found_and_named_where_nobody_gives_them():
+    params = load_params()
+    experiment = params.experiments["fang2017-table2"].model_copy(update={"columns": []})
+    table = tables.comparison_table(params, "own", experiment, None, Results(REPORTS / "nothing"), False)
+    assert table.columns["No_Beard/young"] == "No_Beard (group young)"
+    assert table.columns["Goatee"] == "Goatee"
+
+
+SEVEN = ["Goatee", "Heavy_Makeup", "High_Cheekbones", "No_Beard", "Sideburns", "Smiling", "Wearing_Lipstick"]
+FIVE = [task for task in SEVEN if task not in ("Sideburns", "Wearing_Lipstick")]
+
+
+def test_rows_after_removal_are_compared_over_the_tasks_that_are_left(tmp_path):
+    for seed in (1, 2):
+        accuracies = {**dict.fromkeys(SEVEN, 80.0 + seed), "Sideburns": 10.0}
+        write_metrics(tmp_path, "celeba-dynamic", seed, **accuracies)
+    write_metrics(tmp_path, "celeba-dynamic-removed", 1, **dict.fromkeys(FIVE, 79.0))
+    table = build(tmp_path, "fang2017-table4")
+    found = difference(table, "DMT after removal", "DMT")
+    assert found.count == 5
+    assert found.ours.mean == pytest.approx(79.0 - 81.0)
+    assert found.paper == pytest.approx((93.1 + 89.1 + 85.8 + 91.2 + 91.7) / 5 - (94.9 + 89.8 + 86.5 + 92.6 + 92.1) / 5)
+    removed = row(table, "DMT after removal")
+    assert removed.absent == ["Sideburns", "Wear.Lipstick"]
+    assert cell(table, "DMT after removal", "Sideburns").verdict == "absent"
+    mean = cell(table, "DMT after removal", tables.MEAN)
+    assert mean.ours is None, "a mean over five tasks stands beside no mean over seven"
+    assert mean.paper is None
+    assert difference(table, "DMT", "MT").count == 7
+
+
+def test_table_3_is_compared_within_each_sampling_and_between_them():
+    pairs = [(item.minuend, item.subtrahend) for item in build(REPORTS / "nothing", "fang2017-table3").differences]
+    assert ("DMT, original", "MT, original") in pairs
+    assert ("ST, resampled", "ST, original") in pairs
+    assert ("ST, resampled", "DMT, original") not in pairs
+
+
+def test_table_3_shows_minority_proportions_and_ranks(tmp_path):
+    params = load_params()
+    # 40 labels of 2400 images; a label that almost all images have is rare by its negatives.
+    positives = dict.fromkeys(params.datasets["celeba"].labels, 1000)
+    positives |= {"Bald": 48, "Young": 2400 - 60, "Mustache": 72, "Blurry": 96, "Goatee": 120, "Wearing_Hat": 144}
+    write_data(tmp_path, params, "celeba", "grey", positives={"train": positives})
+    table = build(tmp_path, "fang2017-table3")
+    assert [(item.column, item.paper, item.ours) for item in table.minority] == [
+        ("Bald", 0.02, pytest.approx(0.02)),
+        ("Wearing_Hat", 0.05, pytest.approx(0.06)),
+        ("Mustache", 0.04, pytest.approx(0.03)),
+        ("Goatee", 0.06, pytest.approx(0.05)),
+    ]
+    assert table.imbalance == (
+        "These are not the 4 most imbalanced of the 40 attributes in our training images; those are Bald, Young, "
+        "Mustache, Blurry. Ranks of the columns, the rarest label first: Bald 1, Wear.Hat 6, Mustache 3, Goatee 5."
+    )
+    positives |= {"Young": 1000, "Blurry": 1000}
+    write_data(tmp_path, params, "celeba", "grey", positives={"train": positives})
+    agreed = "These are the 4 most imbalanced of the 40 attributes in our training images."
+    assert build(tmp_path, "fang2017-table3").imbalance == agreed
+
+
+def test_minority_proportions_wait_for_the_data(tmp_path):
+    table = build(tmp_path, "fang2017-table3")
+    assert [item.ours for item in table.minority] == [None] * 4
+    assert table.imbalance == ""

@@ -17,26 +17,53 @@ PARTS = [
     "src",
     "reports/templates",
     "reports/published",
+    "reports/claims",
     "reports/deviations.yaml",
     "dvc.yaml",
     ".dvcignore",
 ]
 
 
+FACES, KEPT = ["No_Beard", "Smiling", "Wearing_Lipstick"], ["No_Beard", "Wearing_Lipstick"]
+DIGITS = ["cat.dog", "airplane.ship", "deer.horse"]
+
+
 def tiny_params():
-    """params.yaml with a scale of seconds: two tasks a data set, one seed."""
+    """params.yaml with a scale of seconds: a few tasks, one seed, and an experiment of every kind."""
     params = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
     params["scale"] = "tiny"
     training = {"iterations": 12, "batch_size": 8, "validate_every": 6}
-    params["scales"]["tiny"] = {
-        "seeds": [1],
-        "synthetic": {"train": 100, "validation": 30, "test": 40, "digit_copies": 1},
-        "image_sizes": {"celeba": {"grey": 16}, "cifar10": {"rgb": 16}},
-        "network": {"channels": [4, 4, 4, 4, 4], "fully_connected": 8},
-        "training": {"celeba": training, "cifar10": {**training, "selection": "last"}},
+    params["scales"] = {
+        "tiny": {
+            "seeds": [1],
+            "synthetic": {"train": 100, "validation": 30, "test": 40, "digit_copies": 1},
+            "image_sizes": {"celeba": {"grey": 16}, "cifar10": {"rgb": 16}},
+            "network": {"channels": [4, 4, 4, 4, 4], "fully_connected": 8},
+            "training": {"celeba": training, "cifar10": {**training, "selection": "last"}},
+        }
     }
-    for name, run in params["runs"].items():
-        run["tasks"] = ["No_Beard", "Smiling"] if name.startswith("celeba") else ["cat.dog", "airplane.ship"]
+    experiments = params["experiments"]
+    faces, digits = {"lips": KEPT, "smile": ["Smiling"]}, {"animals": DIGITS[::2], "vehicles": DIGITS[1:2]}
+    experiments["fang2017-figure2"]["groups"] = experiments["fang2017-figures4-5"]["groups"] = faces
+    experiments["fang2017-cifar10-relations"]["groups"] = digits
+    rows = {"ST": "celeba-single", "MT": "celeba-hard", "DMT": "celeba-dynamic"}
+    experiments["fang2017-table4"]["rows"] = {**rows, "DMT after removal": "celeba-dynamic-removed"}
+    params["experiments"] = {
+        name: experiments[name]
+        for name in experiments
+        if name not in ("fang2017-table1", "fang2017-table2", "fang2017-table3", "fang2017-ablations")
+    }
+    runs = params["runs"]
+    names = [f"{data}-{scheme}" for data in ("celeba", "cifar10") for scheme in ("single", "hard", "dynamic")]
+    names += ["celeba-dynamic-removed", "celeba-dynamic-six", "celeba-incremental", "celeba-single-recorded"]
+    params["runs"] = {name: runs[name] for name in names}
+    for name in names[:6]:
+        runs[name]["tasks"] = FACES if name.startswith("celeba") else DIGITS
+    runs["celeba-dynamic-six"]["tasks"] = KEPT
+    runs["celeba-dynamic-removed"] |= {
+        "parent": {"run": "celeba-dynamic", "remove": ["Wearing_Lipstick"]},
+        "training": {"iterations": 6, "validate_every": 3},
+    }
     return params
 
 

@@ -25,7 +25,12 @@ rule report:
             for path in sorted(Path("reports").rglob("*"))
             if path.suffix in (".j2", ".yaml", ".css")
         ],
-        code=[str(path) for path in sorted(Path("src/taskshare/report").glob("*.py"))],
+        # The claims are judged with the statistics of the evaluation phase.
+        code=[
+            str(path)
+            for phase in ("evaluation", "report")
+            for path in sorted(Path(f"src/taskshare/{phase}").rglob("*.py"))
+        ],
     output:
         f"{graph.results}/report/report.html",
     log:

@@ -101,15 +101,16 @@ class Params(BaseModel):
             try:
                 run = self.spec(name)
             except ValidationError as error:
-                raise ValueError(f"{where}.{explain(error)}") from None
+                separator = "." if error.errors()[0]["loc"] else ": "
+                raise ValueError(f"{where}{separator}{explain(error)}") from None
             choose(f"{where}.dataset", run.dataset, self.datasets)
             choose(f"{where}.variant", run.variant, self.datasets[run.dataset].variants)
+            if run.parent:
+                self._check_child(where, run, run.parent)
             for task in itertools.chain(*run.jobs.values()):
                 wrong = self.datasets[run.dataset].check_task(task)
                 if wrong:
                     raise ValueError(f"{where}.tasks: {wrong}")
-            if run.parent:
-                self._check_child(where, run, run.parent)
         for name, experiment in self.experiments.items():
             self._check_experiment(f"experiments.{name}", experiment)
 
@@ -142,23 +143,22 @@ class Params(BaseModel):
             raise ValueError(f"{where}.seeds: {parent.run} is not trained with seed {min(missing)}; add it there")
 
     def _check_experiment(self, where: str, experiment: Experiment) -> None:
-        schemes = {name: self.spec(name).network.scheme for name in experiment.run_names}
-        if isinstance(experiment, ResponseMaps) and schemes[experiment.run] != "hard":
+        specs = {name: self.spec(name) for name in experiment.run_names}
+        if isinstance(experiment, ResponseMaps) and specs[experiment.run].network.scheme != "hard":
             raise ValueError(f"{where}.run: {experiment.run} is no run with hard sharing")
-        if isinstance(experiment, Connections | Limits) and schemes[experiment.run] != "dynamic":
+        if isinstance(experiment, Connections | Limits) and specs[experiment.run].network.scheme != "dynamic":
             raise ValueError(f"{where}.run: {experiment.run} is no run with the dynamic scheme")
-        if (
-            isinstance(experiment, Removal)
-            and not (self.spec(experiment.after).parent or Parent(run="x", add=["x"])).remove
-        ):
-            raise ValueError(f"{where}.after: {experiment.after} has no parent that lost tasks")
+        if isinstance(experiment, Removal):
+            parent = specs[experiment.after].parent
+            if parent is None or not parent.remove:
+                raise ValueError(f"{where}.after: {experiment.after} has no parent that lost tasks")
         if isinstance(experiment, Convergence):
             for key, name in (("alone", experiment.alone), ("incremental", experiment.incremental)):
-                tasks = [task for job in self.jobs(name) for task in job.trained_tasks]
-                if experiment.task not in tasks:
+                parent = specs[name].parent
+                if experiment.task not in (parent.add if parent else specs[name].tasks):
                     raise ValueError(f"{where}.{key}: {name} does not train {experiment.task}")
         if isinstance(experiment, ResponseMaps | Connections):
-            known = self.spec(experiment.run).tasks
+            known = specs[experiment.run].tasks
             for task in itertools.chain(*experiment.groups.values()):
                 if task not in known:
                     raise ValueError(

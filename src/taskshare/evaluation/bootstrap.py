@@ -31,7 +31,7 @@ class Contrast:
     Attributes:
         plus: Terms that are added.
         minus: Terms that are subtracted.
-        margin: In points. The null hypothesis is that the effect is -margin: a margin above 0 asks whether the effect is
+        margin: In points. The null hypothesis is that the effect is -margin, so a margin above 0 asks whether it is
             above that (non-inferiority).
     """
 

@@ -7,6 +7,9 @@ from sklearn.metrics import adjusted_rand_score
 
 from taskshare.evaluation.permutation import PermutationTest, permutation_test
 
+PIXELS = 0
+"""The layer of maps that stands for the images themselves."""
+
 
 def l1_distances(maps: np.ndarray, normalise: bool) -> np.ndarray:
     """Return the L1 distances (n, n) of n maps (reading 22).

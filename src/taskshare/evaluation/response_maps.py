@@ -12,6 +12,7 @@ from taskshare.config import Run
 from taskshare.data.arrays import ImageArray
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
+from taskshare.evaluation.grouping import PIXELS
 from taskshare.graph import COOCCURRENCE, RESPONSE_MAPS
 from taskshare.networks import weights
 from taskshare.networks.build import to_input
@@ -24,8 +25,9 @@ BLOCK = 256
 def measure(checkpoint: Path, prepared: Path, layer: int, out: Path, wanted_device: str = "auto") -> None:
     """Write response_maps.parquet and cooccurrence.parquet of the training split into the folder `out`.
 
-    The maps, attribute, row, column (from 0) and contrast, are those of every label with both values among the
-    training images: the mean over channels of |mean map of the positives - mean map of the negatives|. Co-occurrence
+    The maps, layer, attribute, row, column (from 0) and contrast, are those of every label with both values among the
+    training images: the mean over channels of |mean map of the positives - mean map of the negatives|. Beside the maps
+    of `layer` stand those of layer 0, the pixels in -1..1 themselves: what can be had without a net. Co-occurrence
     is, for every pair first, second of labels, `images` with both of `total` images. Labels are the attributes of the
     data set; those of images of classes are the run's tasks.
 
@@ -47,9 +49,12 @@ def measure(checkpoint: Path, prepared: Path, layer: int, out: Path, wanted_devi
     labels = _labels(run, pd.read_parquet(prepared / "train.parquet"))
     both = {name: values for name, values in labels.items() if has_both_labels(values)}
     images = ImageArray(prepared / "train.npy")
-    maps = contrast_maps(network.trunk.to(where), layer, images, np.stack(list(both.values())), where)
+    trunk, members = network.trunk.to(where), np.stack(list(both.values()))
+    tables = [
+        _table(number, list(both), contrast_maps(trunk, number, images, members, where)) for number in (PIXELS, layer)
+    ]
     with files.atomic(out / RESPONSE_MAPS) as partial:
-        _table(list(both), maps).to_parquet(partial, index=False)
+        pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
     with files.atomic(out / COOCCURRENCE) as partial:
         cooccurrence(labels).to_parquet(partial, index=False)
 
@@ -59,24 +64,26 @@ def contrast_maps(trunk: Subnet, layer: int, images: ImageArray, labels: np.ndar
 
     Args:
         trunk: first layers of a network, on the device.
-        layer: whose responses are compared, 1 to 5.
+        layer: whose responses are compared, 1 to 5, or 0 for the pixels.
         images: N images.
         labels: (labels, N) of 1, 0, and -1 for images that take no part.
         where: the device.
     """
-    # One matrix product gives all labels' sums: the rows of positives above those of negatives.
-    members = torch.from_numpy(np.concatenate([labels == 1, labels == 0])).to(where, torch.float64)
+    count = torch.from_numpy(np.concatenate([(labels == 1).sum(1), (labels == 0).sum(1)])).to(where)
     sums: Tensor | None = None
     start = 0
     with torch.inference_mode():
         for block in images.blocks(BLOCK):
             responses = _responses(trunk, layer, to_input(torch.from_numpy(block).to(where))).double()
-            part = members[:, start : start + len(block)] @ responses.flatten(1)
+            own = labels[:, start : start + len(block)]
+            # One matrix product gives all labels' sums: the rows of positives above those of negatives.
+            members = torch.from_numpy(np.concatenate([own == 1, own == 0])).to(where, torch.float64)
+            part = members @ responses.flatten(1)
             sums = part if sums is None else sums + part
             shape = responses.shape[1:]
             start += len(block)
         assert sums is not None
-        positives, negatives = (sums / members.sum(1, keepdim=True)).chunk(2)
+        positives, negatives = (sums / count[:, None]).chunk(2)
         return (positives - negatives).abs().unflatten(1, shape).mean(1).cpu().numpy()
 
 
@@ -98,19 +105,22 @@ def _labels(run: Run, table: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _responses(trunk: Subnet, layer: int, features: Tensor) -> Tensor:
+    if layer == PIXELS:
+        return features
     for earlier in trunk.layers[: layer - 1]:
         features = earlier(features)
     return trunk.layers[layer - 1].respond(features)  # type: ignore[operator]
 
 
-def _table(names: list[str], maps: np.ndarray) -> pd.DataFrame:
+def _table(layer: int, names: list[str], maps: np.ndarray) -> pd.DataFrame:
     count, height, width = maps.shape
     row, column = np.indices((height, width)).reshape(2, -1)
     return pd.DataFrame(
         {
+            "layer": layer,
             "attribute": np.repeat(names, height * width),
             "row": np.tile(row, count),
             "column": np.tile(column, count),
             "contrast": maps.ravel(),
         }
-    ).astype({"attribute": "str", "row": "int16", "column": "int16", "contrast": "float32"})
+    ).astype({"layer": "int8", "attribute": "str", "row": "int16", "column": "int16", "contrast": "float32"})

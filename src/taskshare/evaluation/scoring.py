@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import balanced_accuracy_score
 
 from taskshare import device, files
 from taskshare.data.arrays import ImageArray
@@ -75,7 +74,7 @@ def measure(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float | in
     positives, negatives = int((labels == 1).sum()), int((labels == 0).sum())
     accuracy_positives, accuracy_negatives = class_accuracies(labels, predictions)
     return {
-        "balanced_accuracy": float(balanced_accuracy_score(labels, predictions)),
+        "balanced_accuracy": (accuracy_positives + accuracy_negatives) / 2,
         "accuracy_positives": accuracy_positives,
         "accuracy_negatives": accuracy_negatives,
         "accuracy": float(np.mean(predictions == (labels == 1))),

@@ -1,7 +1,7 @@
 """What the report says of the data: counts, minority rates, digests, images left out, pictures of examples."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,13 @@ def data_facts(params: Params, results: Results) -> list[DataFacts]:
     return [_facts(params, results, dataset, variant, runs) for (dataset, variant), runs in users.items()]
 
 
+def minority_shares(facts: Mapping[str, Any]) -> dict[str, float]:
+    """Return the share of the rarer label, 0 to 0.5, of every attribute in the training split, the rarest first."""
+    positives = facts.get("positives", {}).get("train", {})
+    shares = {label: count / max(1, facts["counts"]["train"]) for label, count in positives.items()}
+    return dict(sorted(((label, min(share, 1 - share)) for label, share in shares.items()), key=lambda item: item[1]))
+
+
 def _facts(params: Params, results: Results, dataset: str, variant: str, runs: list[Run]) -> DataFacts:
     facts = results.facts(dataset, variant) or {}
     shape = runs[0].variant
@@ -67,7 +74,6 @@ def _facts(params: Params, results: Results, dataset: str, variant: str, runs: l
     counts = facts.get("counts", {})
     train = facts.get("positives", {}).get("train", {})
     attributes = runs[0].layout == "attributes"
-    shares = [(label, train[label] / max(1, counts.get("train", 0))) for label in train] if attributes else []
     left_out = [(str(name), str(reason)) for name, reason in facts.get("left_out", [])]
     sheet = results.contact_sheet(dataset, variant) if params.report.example_images else None
     words = [f"{shape.size} × {shape.size} pixels", shape.colour]
@@ -84,9 +90,7 @@ def _facts(params: Params, results: Results, dataset: str, variant: str, runs: l
         counts={split: counts[split] for split in SPLITS if split in counts},
         files=facts.get("files", {}),
         rates=_rates((task for run in runs for task in run.tasks), train, counts.get("train", 0)),
-        rarest=sorted(((label, min(share, 1 - share)) for label, share in shares), key=lambda item: item[1])[
-            :RAREST_SHOWN
-        ],
+        rarest=list(minority_shares(facts).items())[:RAREST_SHOWN] if attributes else [],
         left_out=left_out[:LEFT_OUT_SHOWN],
         left_out_count=len(left_out),
         sheet=None if sheet is None else data_address(sheet),

@@ -1,5 +1,6 @@
 """Training curves and heat maps of the task transfer connections (Fang 2017, section 3), as inline SVG."""
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from taskshare.config import Experiment, Params
+from taskshare.config import Params, Table
 from taskshare.report import svg
-from taskshare.report.results import Results
+from taskshare.report.results import Results, row_jobs, task_of
 
 CURVES = {
     "training_loss": "training loss",
@@ -22,14 +23,19 @@ CURVES = {
 PERCENT = {"training_error", "validation_balanced_accuracy"}
 Look = tuple[str, str | tuple[int, tuple[int, ...]]]
 # Colours of Okabe and Ito: told apart by colour-blind readers, and seen on white and on black.
-LOOKS: list[Look] = [
-    ("#2288cc", ":"),
-    ("#d9660a", "--"),
-    ("#0b9a70", "-"),
-    ("#b5578f", "-."),
-    ("#8a7a00", (0, (5, 1, 1, 1, 1, 1))),
+COLOURS = ["#2288cc", "#d9660a", "#0b9a70", "#b5578f", "#8a7a00"]
+# Matplotlib's line styles, and the same as dashes of the legend's lines.
+STROKES: list[tuple[str | tuple[int, tuple[int, ...]], str]] = [
+    (":", "1.5 2.5"),
+    ("--", "6 3"),
+    ("-", "none"),
+    ("-.", "6 2 1.5 2"),
+    ((0, (5, 1, 1, 1, 1, 1)), "5 1 1 1"),
 ]
-DASHES = {":": "1.5 2.5", "--": "6 3", "-": "none", "-.": "6 2 1.5 2"}
+LOOKS: list[Look] = [
+    (COLOURS[index % 5], STROKES[(index + index // 5) % 5][0]) for index in range(len(COLOURS) * len(STROKES))
+]
+DASHES = {str(stroke): dash for stroke, dash in STROKES}
 POINTS_PER_LINE = 60
 DIVERGING = LinearSegmentedColormap.from_list("alpha", ["#2f6f9f", "#f3f1ea", "#c4622d"])
 
@@ -45,7 +51,7 @@ class LegendEntry:
 
 @dataclass(frozen=True)
 class Curves:
-    """One small multiple per task of an experiment."""
+    """One small multiple per column of a table; rows that start from a trained net are left out."""
 
     experiment: str
     legend: list[LegendEntry]
@@ -53,6 +59,8 @@ class Curves:
     sources: list[str]
     validated: bool
     undefined: list[str]
+    left_out: list[str]
+    folded: bool
 
 
 @dataclass(frozen=True)
@@ -72,26 +80,40 @@ class Transfer:
     source: str
 
 
-def curves(params: Params, name: str, experiment: Experiment, results: Results) -> Curves | None:
-    """Draw loss, error and validation balanced accuracy of every row by task; None where nothing has been run."""
+def curves(
+    params: Params, name: str, experiment: Table, columns: Mapping[str, str], results: Results, folded: bool = False
+) -> Curves | None:
+    """Draw loss, error and validation balanced accuracy of every row of a table, by column; None where nothing is run.
+
+    Args:
+        params: The configuration.
+        name: The experiment's key in params.yaml.
+        experiment: Its rows.
+        columns: TASK or TASK/GROUP, with the words that stand above its picture.
+        results: What has been run.
+        folded: Whether the page shows them on demand only.
+    """
     histories: dict[str, dict[str, list[pd.DataFrame]]] = {}
-    sources: list[str] = []
-    undefined = []
-    for label, run_name in experiment.rows.items():
-        alone = ".*" if params.runs[run_name].each_task_alone else ""
-        sources.append(f"training/{run_name}{alone}/seed*/history.parquet")
-        for job in params.jobs(run_name):
-            history = results.history(job.name, job.seed)
-            if history is None:
-                continue
-            if not np.isfinite(history[["training_loss", "training_error"]]).all(axis=None):
-                undefined.append(job.key)
-            for task in job.tasks:
-                part = history[history["task"] == task].sort_values("iteration")
-                histories.setdefault(task, {}).setdefault(label, []).append(part)
+    sources: dict[str, None] = {}
+    undefined: dict[str, None] = {}
+    children = [label for label, runs in experiment.runs.items() if any(params.runs[run].parent for run in runs)]
+    drawn = {label: runs for label, runs in experiment.runs.items() if label not in children}
+    for label, runs in drawn.items():
+        for run in runs:
+            parts = "" if params.job_names(run) == [run] else ".*"
+            sources[f"training/{run}{parts}/seed*/history.parquet"] = None
+        for column in columns:
+            for job in row_jobs(params, runs, column):
+                history = results.history(job.name, job.seed)
+                if history is None:
+                    continue
+                if not np.isfinite(history[["training_loss", "training_error"]]).all(axis=None):
+                    undefined[job.key] = None
+                part = history[history["task"] == task_of(column)].sort_values("iteration")
+                histories.setdefault(column, {}).setdefault(label, []).append(part)
     if not histories:
         return None
-    looks = {label: LOOKS[index % len(LOOKS)] for index, label in enumerate(experiment.rows)}
+    looks = dict(zip(drawn, itertools.cycle(LOOKS), strict=False))
     validated = any(
         part["validation_balanced_accuracy"].notna().any()
         for rows in histories.values()
@@ -100,12 +122,17 @@ def curves(params: Params, name: str, experiment: Experiment, results: Results) 
     )
     with svg.style():
         pictures = [
-            _task_curves(name, task, rows, looks)
-            for task, rows in histories.items()
-            if any(part[column].notna().any() for parts in rows.values() for part in parts for column in CURVES)
+            _column_curves(name, column, columns[column], histories[column], looks)
+            for column in columns
+            if any(
+                part[curve].notna().any()
+                for parts in histories.get(column, {}).values()
+                for part in parts
+                for curve in CURVES
+            )
         ]
-    legend = [LegendEntry(label, look[0], DASHES.get(str(look[1]), "5 1 1 1")) for label, look in looks.items()]
-    return Curves(name, legend, pictures, sources, validated, undefined)
+    legend = [LegendEntry(label, look[0], DASHES[str(look[1])]) for label, look in looks.items()]
+    return Curves(name, legend, pictures, list(sources), validated, list(undefined), children, folded)
 
 
 def transfer(params: Params, run_name: str, results: Results) -> Transfer | None:
@@ -162,44 +189,41 @@ def thin_out(table: pd.DataFrame, points: int = POINTS_PER_LINE) -> pd.DataFrame
     return table.iloc[np.unique(np.linspace(0, len(table) - 1, points).round().astype(int))]
 
 
-def _task_curves(
-    name: str,
-    task: str,
-    rows: Mapping[str, list[pd.DataFrame]],
-    looks: Mapping[str, Look],
+def _column_curves(
+    name: str, column: str, label: str, rows: Mapping[str, list[pd.DataFrame]], looks: Mapping[str, Look]
 ) -> str:
     shown = {
-        column: label
-        for column, label in CURVES.items()
-        if any(part[column].notna().any() for parts in rows.values() for part in parts)
+        curve: words
+        for curve, words in CURVES.items()
+        if any(part[curve].notna().any() for parts in rows.values() for part in parts)
     }
     height = 1.25 * len(shown) + 0.65
     figure = Figure(figsize=(3.6, height))  # margins by hand: a layout engine takes most of the time
     figure.subplots_adjust(left=0.17, right=0.98, top=1 - 0.25 / height, bottom=0.42 / height, hspace=0.14)
     all_axes = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
-    all_axes[0].set_title(task.replace("_", " "), loc="left")
-    for axes, (column, label) in zip(all_axes, shown.items(), strict=True):
+    all_axes[0].set_title(label.replace("_", " "), loc="left")
+    for axes, (curve, words) in zip(all_axes, shown.items(), strict=True):
         for row, parts in rows.items():
-            _lines(axes, column, parts, looks[row])
-        axes.set_ylabel(label)
+            _lines(axes, curve, parts, looks[row])
+        axes.set_ylabel(words)
         axes.grid(axis="y")
         axes.locator_params(axis="y", nbins=4)
     figure.align_ylabels()
     all_axes[-1].set_xlabel("iteration")
     all_axes[-1].locator_params(axis="x", nbins=5)
-    title = f"Training curves of {task}: {', '.join(shown.values())} against iteration for {', '.join(rows)}"
-    return svg.inline(figure, key(name, "curves", task), title)
+    title = f"Training curves of {label}: {', '.join(shown.values())} against iteration for {', '.join(rows)}"
+    return svg.inline(figure, key(name, "curves", column), title)
 
 
-def _lines(axes: Axes, column: str, parts: list[pd.DataFrame], look: Look) -> None:
-    factor = 100 if column in PERCENT else 1
-    known = [part.dropna(subset=[column]) for part in parts]
+def _lines(axes: Axes, curve: str, parts: list[pd.DataFrame], look: Look) -> None:
+    factor = 100 if curve in PERCENT else 1
+    known = [part.dropna(subset=[curve]) for part in parts]
     if len(parts) > 1:
         for part in known:
             thin = thin_out(part)
-            axes.plot(thin["iteration"], factor * thin[column], color=look[0], linewidth=0.5, alpha=0.45)
-    mean = thin_out(pd.concat(known).groupby("iteration")[column].mean().reset_index())
-    axes.plot(mean["iteration"], factor * mean[column], color=look[0], linewidth=1.6, linestyle=look[1])
+            axes.plot(thin["iteration"], factor * thin[curve], color=look[0], linewidth=0.5, alpha=0.45)
+    mean = thin_out(pd.concat(known).groupby("iteration")[curve].mean().reset_index())
+    axes.plot(mean["iteration"], factor * mean[curve], color=look[0], linewidth=1.6, linestyle=look[1])
 
 
 def _heat_map(run: str, layer: int, matrix: np.ndarray, tasks: list[str], start: float, limit: float) -> str:

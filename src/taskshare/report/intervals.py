@@ -44,6 +44,27 @@ def student_interval(values: Sequence[float]) -> Interval | None:
     return Interval(mean, quantile * math.sqrt(variance / count), count)
 
 
+@dataclass(frozen=True)
+class RatioInterval:
+    """Geometric mean of `count` ratios with its interval; no ends where one ratio gives no interval."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    count: int
+
+
+def ratio_interval(ratios: Sequence[float]) -> RatioInterval | None:
+    """Return the geometric mean of ratios with the 95 % Student t interval of their logarithms; None for no values."""
+    interval = student_interval([math.log(ratio) for ratio in ratios])
+    if interval is None:
+        return None
+    mean = math.exp(interval.mean)
+    if interval.half_width is None:
+        return RatioInterval(mean, None, None, interval.count)
+    return RatioInterval(mean, math.exp(interval.low), math.exp(interval.high), interval.count)
+
+
 def judge(published: float | None, ours: Interval | None, comparable: bool = True) -> Verdict:
     """Say how our interval stands to a published number, both in the same unit.
 

@@ -1,10 +1,11 @@
 """How each number was made: one row per training job, and the parts that all jobs have in common."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from taskshare.config import Params, Run
-from taskshare.report.results import Results, task_metrics
+from taskshare.config import Params, Run, Table
+from taskshare.report.results import Results, row_jobs
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,16 @@ class JobRow:
     other_versions: dict[str, str]
 
     @property
+    def start(self) -> str:
+        """The parent that a job starts from, and whether what it froze is still as it was; empty without a parent."""
+        if self.job.start is None:
+            return ""
+        frozen = ((self.provenance or {}).get("start") or {}).get("frozen")
+        if frozen is None:
+            return self.job.start.job
+        return f"{self.job.start.job}, frozen part {'untouched' if frozen['before'] == frozen['after'] else 'CHANGED'}"
+
+    @property
     def state(self) -> str:
         """Git commit, shortened, with a mark for changes that were not committed."""
         commit = (self.provenance or {}).get("git_commit")
@@ -27,17 +38,30 @@ class JobRow:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One entry of `runs`: size, budget and which weights were kept."""
+    """One row of a table: its nets' size, budget and which weights were kept.
+
+    `jobs` are those that fill its columns, seed by seed.
+    """
 
     row: str
-    name: str
-    nets: int
+    runs: list[str]
+    jobs: list[Run]
     parameters: int | None
     done: int
-    wanted: int
-    job: Run
     first_selected: int | None
     last_selected: int | None
+
+    @property
+    def nets(self) -> int:
+        """Nets that one seed of the row needs."""
+        return len({job.name for job in self.jobs})
+
+    def settings(self, name: str) -> list[Any]:
+        """Return the values that an entry of `training`, or of the job itself, has in the row's jobs."""
+        values = [
+            getattr(job.training, name) if hasattr(job.training, name) else getattr(job, name) for job in self.jobs
+        ]
+        return list(dict.fromkeys(values))
 
 
 @dataclass(frozen=True)
@@ -66,25 +90,22 @@ def job_rows(params: Params, results: Results) -> tuple[list[JobRow], dict[str, 
     return rows, dict(sorted(common.items()))
 
 
-def run_summaries(params: Params, experiment: str, results: Results) -> list[RunSummary]:
-    """Return one entry per row of an experiment."""
+def run_summaries(params: Params, experiment: Table, columns: Sequence[str], results: Results) -> list[RunSummary]:
+    """Return one entry per row of a table with these columns."""
     summaries = []
-    for row, name in params.experiments[experiment].rows.items():
-        jobs = list(params.jobs(name))
+    for row, runs in experiment.runs.items():
+        jobs = list({job.key: job for column in columns for job in row_jobs(params, runs, column)}.values())
         entries = {job.key: results.provenance(job.name, job.seed) for job in jobs}
-        done = [entry for entry in entries.values() if entry]
-        by_job = {job.name: entries[job.key]["parameters"] for job in jobs if entries[job.key]}  # type: ignore[index]
-        nets = len(params.job_names(name))
-        selected = [entry["selected_iteration"] for entry in done]
+        by_net = {job.name: entry["parameters"] for job in jobs if (entry := entries[job.key])}
+        selected = [entry["selected_iteration"] for entry in entries.values() if entry]
+        complete = len(by_net) == len({job.name for job in jobs})
         summaries.append(
             RunSummary(
                 row=row,
-                name=name,
-                nets=nets,
-                parameters=sum(by_job.values()) if len(by_job) == nets else None,
-                done=len(done),
-                wanted=len(jobs),
-                job=jobs[0],
+                runs=runs,
+                jobs=jobs,
+                parameters=sum(by_net.values()) if complete else None,
+                done=len(selected),
                 first_selected=min(selected, default=None),
                 last_selected=max(selected, default=None),
             )
@@ -92,14 +113,19 @@ def run_summaries(params: Params, experiment: str, results: Results) -> list[Run
     return summaries
 
 
-def test_counts(params: Params, experiment: str, results: Results) -> list[TestCounts]:
-    """Return the number of test images of each task, from whichever row has been run."""
-    counts: dict[str, TestCounts] = {}
-    for run_name in params.experiments[experiment].rows.values():
-        for task, seeds in task_metrics(params, results, run_name).items():
-            measured = next(iter(seeds.values()))
-            counts.setdefault(task, TestCounts(task, int(measured["positives"]), int(measured["negatives"])))
-    return list(counts.values())
+def test_counts(params: Params, results: Results) -> dict[str, list[TestCounts]]:
+    """Return the number of test images of each task that an enabled table shows, by data set; empty if not run."""
+    counts: dict[str, dict[str, TestCounts]] = {}
+    for experiment in params.experiments.values():
+        if not experiment.enabled or not isinstance(experiment, Table):
+            continue
+        for job in (job for run_name in experiment.run_names for job in params.jobs(run_name)):
+            of_dataset = counts.setdefault(job.dataset, {})
+            if set(job.tasks) <= of_dataset.keys():
+                continue
+            for task, found in (results.metrics(job.name, job.seed) or {}).items():
+                of_dataset[task] = TestCounts(task, int(found["positives"]), int(found["negatives"]))
+    return {dataset: list(tasks.values()) for dataset, tasks in counts.items()}
 
 
 def _speed(results: Results, job: Run, entry: dict[str, Any] | None) -> float | None:

@@ -1,10 +1,10 @@
 """Data that a person wrote down for the report: the papers' printed numbers and the deviation register."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, model_validator
 
 from taskshare.errors import TaskshareError
 
@@ -14,33 +14,81 @@ class _Model(BaseModel):
 
 
 class PublishedRow(_Model):
-    """One printed row: numbers by task, 0 to 100; a task that is left out has no number."""
+    """One printed row: numbers by column, 0 to 100; a column that is left out has no number."""
 
     comparable: bool = Field(description="whether the number is of the same metric and setting as ours")
     note: str = ""
     values: dict[str, float] = Field(min_length=1)
 
 
-class PublishedTable(_Model):
-    """One printed table; its key in the file is the name of the experiment that reruns it."""
+class _Entry(_Model):
+    """What every entry has; its key in the file is the name of the experiment that reruns it."""
 
+    label: str = Field(default="", description="the paper's name for it, such as Table 1; none: not in the paper")
     title: str
     source: str
-    unit: Literal["percent"]
-    metric: str
     question: str
-    columns: dict[str, str] = Field(description="task as in params.yaml: the paper's label")
+    note: str = Field(default="", description="what a reader has to know about the numbers or about our rows")
+    readings: list[str] = Field(default=[], description="ids of the deviation register that concern it")
+
+
+class PublishedTable(_Entry):
+    """One printed table of accuracies, or the words for a table of ours that the paper does not have."""
+
+    kind: Literal["table"] = "table"
+    unit: Literal["percent"] = "percent"
+    metric: str
+    columns: dict[str, str] = Field(
+        default={}, description="TASK or TASK/GROUP as in params.yaml: the paper's label, or a readable one"
+    )
+    minority: dict[str, float] = Field(default={}, description="column: printed share of the rarer label, 0 to 1")
+    show_accuracies: bool = Field(default=False, description="whether acc_p and acc_n stand in the table itself")
+    fold_curves: bool = Field(default=False, description="whether the training curves open on demand only")
+    differences: list[tuple[str, str]] = Field(
+        default=[], description="rows to compare, minuend first; none: each row with the one above it"
+    )
     rows: dict[str, PublishedRow]
 
     @model_validator(mode="after")
     def _check(self) -> "PublishedTable":
+        def choose(where: str, column: str) -> None:
+            if column not in self.columns:
+                raise ValueError(f"{where}: no column '{column}'; allowed: {', '.join(self.columns)}")
+
+        for column in self.minority:
+            choose("minority", column)
         for label, row in self.rows.items():
-            for task, value in row.values.items():
-                if task not in self.columns:
-                    raise ValueError(f"row '{label}': no column '{task}'; allowed: {', '.join(self.columns)}")
+            for column, value in row.values.items():
+                choose(f"row '{label}'", column)
                 if not 0 <= value <= 100:
-                    raise ValueError(f"row '{label}', column '{task}': {value} is no percentage")
+                    raise ValueError(f"row '{label}', column '{column}': {value} is no percentage")
         return self
+
+
+class PublishedChanges(_Entry):
+    """Printed changes of the connections, in points: from one task of params.yaml to another."""
+
+    kind: Literal["changes"]
+    rows: dict[str, dict[str, float]] = Field(min_length=1)
+
+
+class PublishedRatio(_Entry):
+    """A printed ratio: how many times less joining a trained net needs than training alone."""
+
+    kind: Literal["ratio"]
+    ratio: float = Field(gt=1)
+
+
+def _kind(content: Any) -> str:
+    return content.get("kind", "table") if isinstance(content, dict) else content.kind
+
+
+Published = Annotated[
+    Annotated[PublishedTable, Tag("table")]
+    | Annotated[PublishedChanges, Tag("changes")]
+    | Annotated[PublishedRatio, Tag("ratio")],
+    Discriminator(_kind),
+]
 
 
 class Switch(_Model):
@@ -63,20 +111,20 @@ class Deviation(_Model):
     switches: list[Switch]
 
 
-def load_published(folder: Path) -> dict[str, PublishedTable]:
-    """Return the published tables of every YAML file in `folder`, by experiment.
+def load_published(folder: Path) -> dict[str, Published]:
+    """Return the entries of every YAML file in `folder`, by experiment.
 
     Raises:
         TaskshareError: a file that is not valid, or an experiment that two files name.
     """
-    tables: dict[str, PublishedTable] = {}
+    entries: dict[str, Published] = {}
     for path in sorted(folder.glob("*.yaml")):
-        content = _load(path, TypeAdapter(dict[str, PublishedTable]))
+        content = load_yaml(path, TypeAdapter(dict[str, Published]))
         for name in content:
-            if name in tables:
+            if name in entries:
                 raise TaskshareError(f"{path}: {name}: stands in another file too; keep one of them")
-        tables.update(content)
-    return tables
+        entries.update(content)
+    return entries
 
 
 def load_deviations(path: Path) -> list[Deviation]:
@@ -85,7 +133,7 @@ def load_deviations(path: Path) -> list[Deviation]:
     Raises:
         TaskshareError: a file that is not valid, or an id that occurs twice.
     """
-    entries = _load(path, TypeAdapter(list[Deviation]))
+    entries = load_yaml(path, TypeAdapter(list[Deviation]))
     seen: set[str] = set()
     for entry in entries:
         if entry.id in seen:
@@ -94,7 +142,17 @@ def load_deviations(path: Path) -> list[Deviation]:
     return entries
 
 
-def _load(path: Path, adapter: TypeAdapter[Any]) -> Any:
+def load_yaml(path: Path, adapter: TypeAdapter[Any]) -> Any:
+    """Return the content of a YAML file as models.
+
+    Raises:
+        TaskshareError: a file that is not there or not valid, with the place in it.
+    """
+    """Return what a YAML file holds, validated.
+
+    Raises:
+        TaskshareError: a file that is absent or not valid.
+    """
     try:
         return adapter.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -7,10 +7,10 @@ import jinja2
 from markupsafe import Markup
 
 from taskshare import files
-from taskshare.config import GENERATED_OR_OFFICIAL, Params
-from taskshare.report import data_facts, figures, provenance, tables
+from taskshare.config import GENERATED_OR_OFFICIAL, Connections, Params, Table
+from taskshare.report import analyses, claims, data_facts, figures, provenance, tables
 from taskshare.report.intervals import LEVEL
-from taskshare.report.published import load_deviations, load_published
+from taskshare.report.published import PublishedTable, load_deviations, load_published
 from taskshare.report.results import Results
 
 MINUS = "−"
@@ -25,11 +25,11 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
     Args:
         params: The configuration.
         results: The scale's folder of results, results/SCALE.
-        templates: The folder with templates/, published/ and deviations.yaml.
+        templates: The folder with templates/, published/, claims/ and deviations.yaml.
         out: The HTML file to write.
 
     Raises:
-        TaskshareError: a result, a published number or a register entry that cannot be read.
+        TaskshareError: a result, a published number, a claim or a register entry that cannot be read.
     """
     stored = Results(results)
     published = load_published(templates / "published")
@@ -38,7 +38,19 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
     data = data_facts.data_facts(params, stored)
     generated = {facts.dataset for facts in data if facts.synthetic}
     jobs, versions = provenance.job_rows(params, stored)
-    dynamic = dict.fromkeys(run for item in enabled.values() for run in item.rows.values())
+    printed = {name: item for name, item in published.items() if isinstance(item, PublishedTable)}
+    shown = {name: item for name, item in enabled.items() if isinstance(item, Table)}
+    compared = {
+        name: tables.comparison_table(params, name, item, printed.get(name), stored, _uses(params, item, generated))
+        for name, item in shown.items()
+    }
+    curves = [
+        figures.curves(
+            params, name, item, compared[name].columns, stored, name in printed and printed[name].fold_curves
+        )
+        for name, item in shown.items()
+    ]
+    connected = dict.fromkeys(item.run for item in enabled.values() if isinstance(item, Connections))
     context = {
         "params": params,
         "scale": params.scale,
@@ -50,14 +62,17 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
             for facts in data
             if facts.dataset in GENERATED_OR_OFFICIAL and facts.prepared and not facts.synthetic and not facts.official
         ],
-        "tables": [
-            tables.comparison_table(params, name, item, published.get(name), stored, _uses(params, name, generated))
-            for name, item in enabled.items()
-        ],
-        "curves": [drawn for name, item in enabled.items() if (drawn := figures.curves(params, name, item, stored))],
-        "transfers": [heat for run in dynamic if (heat := figures.transfer(params, run, stored))],
-        "summaries": {name: provenance.run_summaries(params, name, stored) for name in enabled},
-        "test_counts": {name: provenance.test_counts(params, name, stored) for name in enabled},
+        "claims": claims.judge_claims(params, stored, templates / "claims"),
+        "analyses": analyses.analyses(params, stored, published),
+        "tables": list(compared.values()),
+        "titles": {name: table.label or table.title for name, table in compared.items()},
+        "curves": [drawn for drawn in curves if drawn],
+        "transfers": [heat for run in connected if (heat := figures.transfer(params, run, stored))],
+        "summaries": {
+            name: provenance.run_summaries(params, item, list(compared[name].columns), stored)
+            for name, item in shown.items()
+        },
+        "test_counts": provenance.test_counts(params, stored),
         "register": register,
         "rate_entry": next((entry for entry in register if entry.id == "fang2017-8"), None),
         "selection_entry": next((entry for entry in register if entry.id == "ours-selection"), None),
@@ -70,8 +85,8 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
     files.write_text(out, _environment(templates / "templates").get_template("page.html.j2").render(context))
 
 
-def _uses(params: Params, experiment: str, datasets: set[str]) -> bool:
-    return any(params.runs[run].dataset in datasets for run in params.experiments[experiment].rows.values())
+def _uses(params: Params, table: Table, datasets: set[str]) -> bool:
+    return any(params.spec(run).dataset in datasets for run in table.run_names)
 
 
 def _environment(folder: Path) -> jinja2.Environment:

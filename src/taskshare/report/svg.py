@@ -59,7 +59,7 @@ def inline(figure: Figure, key: str, title: str) -> str:
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     text = text.replace("xlink:href", "href")
     text = text.replace(INK, "currentColor")
-    text = re.sub(r"(font: ?[\d.]*[^;\"]*?[\d.]+px) [^;\"]*", r"\1 system-ui, sans-serif", text)
+    text = re.sub(r"font-family: [^;\"]*", "font-family: system-ui, sans-serif", text)
     text = re.sub(r' (?:d|x|y|transform)="[^"]*"', lambda found: re.sub(r"(\d\.\d)\d+", r"\1", found[0]), text)
     text = _name_ids(text, key)
     text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")

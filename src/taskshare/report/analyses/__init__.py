@@ -1,0 +1,156 @@
+"""The experiments that are no tables, ready for the template: Fang 2017, Figures 2, 4, 5, 6, Table 6 and the limits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from taskshare.config import (
+    Connections,
+    Convergence,
+    Experiment,
+    Limits,
+    Params,
+    Removal,
+    ResponseMaps,
+    Table,
+)
+from taskshare.graph import CONNECTIONS, COOCCURRENCE, LIMITS, METRICS, RESPONSE_MAPS
+from taskshare.report.analyses.connections import ShownConnections, shown_connections
+from taskshare.report.analyses.convergence import ShownConvergence, shown_convergence
+from taskshare.report.analyses.removal import ShownRemoval, shown_removal
+from taskshare.report.analyses.response_maps import ShownMaps, shown_maps
+from taskshare.report.published import Published, PublishedChanges, PublishedRatio
+from taskshare.report.results import Results
+
+
+@dataclass(frozen=True)
+class LimitRow:
+    """How far one seed's net is from its limits, at the initial weights.
+
+    Attributes:
+        seed: of the run.
+        identity: largest difference of logits between alpha = identity and single-task nets.
+        equal: largest relative difference of the trunk's gradient between equal alpha and hard sharing.
+    """
+
+    seed: int
+    identity: float
+    equal: float
+
+
+@dataclass(frozen=True)
+class ShownLimits:
+    """What is shown of a `limits` experiment."""
+
+    run: str
+    rows: list[LimitRow]
+
+
+Shown = ShownMaps | ShownConnections | ShownRemoval | ShownConvergence | ShownLimits
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """An experiment that is no table.
+
+    Attributes:
+        kind: as in params.yaml.
+        id: the experiment's key in params.yaml.
+        title: its heading.
+        source: the place in the paper.
+        readings: ids of the deviation register that concern it.
+        synthetic: whether its data are generated.
+        files: results that it was made from; * stands for any seed.
+        code: the source files that made it.
+        shown: what is shown; None where it has not been run.
+    """
+
+    kind: str
+    id: str
+    title: str
+    source: str
+    readings: list[str]
+    synthetic: bool
+    files: list[str]
+    code: list[str]
+    shown: Shown | None
+
+
+def analyses(params: Params, results: Results, published: Mapping[str, Published]) -> list[Analysis]:
+    """Return every enabled experiment that is no table, in the order of params.yaml.
+
+    Args:
+        params: the configuration.
+        results: what has been run, of any completeness.
+        published: the paper's numbers by experiment.
+    """
+    return [
+        _analysis(params, name, experiment, published.get(name), results)
+        for name, experiment in params.experiments.items()
+        if experiment.enabled and not isinstance(experiment, Table)
+    ]
+
+
+def _analysis(
+    params: Params, name: str, experiment: Experiment, published: Published | None, results: Results
+) -> Analysis:
+    shown: Shown | None
+    match experiment:
+        case ResponseMaps(run=run):
+            label, title, section = "Figure 2", "Which attributes look at the same places?", "section 2, Figure 2"
+            readings = ["fang2017-22", "ours-groups"]
+            files = [f"evaluation/{run}/seed*/{content}" for content in (RESPONSE_MAPS, COOCCURRENCE)]
+            code, shown = ["response_maps"], shown_maps(params, name, experiment, results)
+        case Connections(run=run):
+            label, title, section = "", f"What the tasks of {run} take from each other", "section 4.3, Figures 4 and 5"
+            readings = ["fang2017-4", "fang2017-18"]
+            files = [f"training/{run}/seed*/transfer.parquet", f"evaluation/{run}/seed*/{CONNECTIONS}"]
+            code = ["connections", "relations"]
+            shown = shown_connections(params, name, experiment, results)
+        case Removal(after=after):
+            label, title, section = "Table 6", "Who takes over what removed tasks gave?", "section 4.3, Table 6"
+            readings = ["fang2017-17", "fang2017-19", "ours-removal-iterations"]
+            parent = next(params.jobs(after)).start
+            files = [f"evaluation/{run}/seed*/{CONNECTIONS}" for run in (parent.job if parent else after, after)]
+            files.append(f"training/{after}/seed*/provenance.json")
+            printed = published.rows if isinstance(published, PublishedChanges) else {}
+            code, shown = ["removal"], shown_removal(params, experiment, printed, results)
+        case Convergence(task=task):
+            label, title, section = "Figure 6", f"Does {task} learn faster in a trained net?", "section 4.4, Figure 6"
+            readings = ["fang2017-20", "fang2017-21", "ours-incremental-selection"]
+            runs = [
+                next(job.name for job in params.jobs(run) if task in job.trained_tasks) for run in experiment.run_names
+            ]
+            files = [f"training/{run}/seed*/{kind}.parquet" for run in runs for kind in ("history", "timing")]
+            files += [f"evaluation/{run}/seed*/{METRICS}" for run in runs]
+            printed_ratio = published.ratio if isinstance(published, PublishedRatio) else None
+            code, shown = ["convergence"], shown_convergence(params, name, experiment, printed_ratio, results)
+        case Limits(run=run):
+            label, title, section = "", "The two limits of the connections", "section 3"
+            readings, files = ["fang2017-2"], [f"evaluation/{run}/seed*/{LIMITS}"]
+            code, shown = ["__init__"], _limits(params, experiment, results)
+    return Analysis(
+        kind=experiment.kind,
+        id=name,
+        title=f"{label}. {title}" if label else title,
+        source=f"Fang et al. 2017, {section}",
+        readings=readings,
+        synthetic=_synthetic(params, experiment.run_names[0], results),
+        files=files,
+        code=[f"src/taskshare/report/analyses/{module}.py" for module in code],
+        shown=shown,
+    )
+
+
+def _limits(params: Params, experiment: Limits, results: Results) -> ShownLimits | None:
+    rows = [
+        LimitRow(job.seed, found["identity"]["maximum_difference"], found["equal"]["maximum_relative_difference"])
+        for job in params.jobs(experiment.run)
+        if (found := results.limits(job.name, job.seed))
+    ]
+    return ShownLimits(experiment.run, rows) if rows else None
+
+
+def _synthetic(params: Params, run_name: str, results: Results) -> bool:
+    run = params.spec(run_name)
+    facts = results.facts(run.dataset, run.variant) or {}
+    return bool(facts.get("synthetic", params.source_kind(run.dataset) == "synthetic"))

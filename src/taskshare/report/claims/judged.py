@@ -1,0 +1,92 @@
+"""What the runs say of a claim: numbers with their verdicts, and the verdict of all of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from taskshare.config import Connections, Convergence, Limits, Params, Table
+
+SIGNIFICANCE = 0.05
+
+Verdict = Literal["holds", "does_not_hold", "undecided", "not_run"]
+CellVerdict = Literal["supports", "contradicts", "undecided", "not_run", "shown"]
+Unit = Literal["points", "alpha", "alpha per layer", "times", "difference"]
+AnyExperiment = TypeVar("AnyExperiment", Table, Connections, Convergence, Limits)
+
+
+@dataclass(frozen=True)
+class JudgedCell:
+    """One number that a claim is judged by, or that is shown beside them.
+
+    Attributes:
+        label: What is compared.
+        unit: Of effect, low and high.
+        verdict: How the number stands to the claim; shown: it takes no part in the judgement.
+        effect: None where it has no result.
+        low: Lower end of the 95 % interval; None without one.
+        high: Upper end.
+        p_value: Of this number alone.
+        adjusted: p-value after Holm's correction over the claim's numbers; the verdict's.
+        seeds: How many seeds the number is from.
+        note: What a reader has to know beside it.
+    """
+
+    label: str
+    unit: Unit
+    verdict: CellVerdict = "not_run"
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    adjusted: float | None = None
+    seeds: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict of one test, in words, with its numbers and the experiments that they come from."""
+
+    verdict: Verdict
+    headline: str
+    cells: list[JudgedCell]
+    experiments: list[str]
+
+
+def enabled_experiment(params: Params, name: str, kind: type[AnyExperiment]) -> AnyExperiment | None:
+    """An enabled experiment of a kind, or None."""
+    experiment = params.experiments.get(name)
+    return experiment if isinstance(experiment, kind) and experiment.enabled else None
+
+
+def side(p_value: float, distance: float) -> CellVerdict:
+    """Say what a number with this p-value says of a claim that wants `distance` above 0."""
+    if p_value >= SIGNIFICANCE:
+        return "undecided"
+    return "supports" if distance > 0 else "contradicts"
+
+
+def of_all(cells: Sequence[JudgedCell]) -> Verdict:
+    """Return the verdict of a claim that holds only if every number supports it."""
+    verdicts = {cell.verdict for cell in cells} - {"shown"}
+    if "not_run" in verdicts:
+        return "not_run"
+    if "contradicts" in verdicts:
+        return "does_not_hold"
+    return "holds" if verdicts == {"supports"} else "undecided"
+
+
+def weakest(cells: Sequence[JudgedCell]) -> JudgedCell | None:
+    """The cell that says most against the claim, or least for it; None if no cell has a result."""
+    judged = [cell for cell in cells if cell.effect is not None and cell.verdict != "shown"]
+    order = {"contradicts": 0, "undecided": 1, "supports": 2, "not_run": 1}
+
+    def standing(cell: JudgedCell) -> tuple[int, float]:
+        return order[cell.verdict], cell.effect or 0.0
+
+    return min(judged, key=standing, default=None)
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """A number with its sign and a true minus sign."""
+    return f"{round(value or 0.0, digits) + 0.0:+.{digits}f}".replace("-", "−")

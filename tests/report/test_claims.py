@@ -1,0 +1,453 @@
+"""Claims as they are written down, and their verdicts on results whose outcome is known."""
+
+import copy
+import itertools
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+from taskshare import config
+from taskshare.config import Table
+from taskshare.errors import TaskshareError
+from taskshare.evaluation.bootstrap import REPLICATES
+from taskshare.report import claims as judging
+from taskshare.report.render import _environment
+from taskshare.report.results import Results, row_jobs
+
+from .conftest import REPORTS, REPOSITORY, load_params, write_json, write_parquet
+
+CLAIMS = REPORTS / "claims"
+PAIRS = ["cat.dog", "deer.horse", "bird.frog", "airplane.ship", "automobile.truck"]
+SEVEN = [
+    "Goatee", "Heavy_Makeup", "High_Cheekbones", "No_Beard", "Sideburns", "Smiling", "Wearing_Lipstick",
+]  # fmt: skip
+IMAGES = 400
+
+
+@pytest.fixture(scope="module")
+def demo(full_results):
+    """The claims, judged from results of every run at scale demo."""
+    return judging.judge_claims(load_params(), Results(full_results), CLAIMS)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder for claims of a test's own."""
+    path = tmp_path / "claims"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def results(tmp_path):
+    return tmp_path / "results"
+
+
+def mini(**changes):
+    """Two seeds; three with `seeds=[1, 2, 3]`."""
+    content = copy.deepcopy(yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8")))
+    content["scales"]["mini"]["seeds"] = changes.pop("seeds", [1, 2])
+    return config.validate({**content, "scale": "mini", **changes})
+
+
+def judge(results, folder, test, params=None):
+    """The verdict on one claim with a test of its own."""
+    claim = {"id": "own-claim1", "claim": "It is so.", "says": "So (section 1).", "reading": "So.", "test": test}
+    (folder / "own.yaml").write_text(yaml.safe_dump([claim]), encoding="utf-8")
+    [judged] = judging.judge_claims(params or mini(), Results(results), folder)
+    return judged
+
+
+def write_scores(results, job, seed, **accuracies):
+    """Scores of 200 positives and 200 negatives a task, so many percent of both right; `cat_dog` is `cat.dog`."""
+    label = np.tile([1, 0], IMAGES // 2)
+    parts = []
+    for name, percent in accuracies.items():
+        right = np.arange(IMAGES) < IMAGES * percent / 100
+        score = np.where(right == (label == 1), 0.9, 0.1).astype(np.float32)
+        task = name if name in SEVEN else name.replace("_", ".")
+        ids = [f"{task if '.' in task else ''}{number:05}" for number in range(IMAGES)]
+        parts.append(pd.DataFrame({"id": ids, "task": task, "label": label.astype(np.int8), "score": score}))
+    write_parquet(results / "evaluation" / job / f"seed{seed}" / "scores.parquet", pd.concat(parts, ignore_index=True))
+
+
+def all_pairs(percent, **changes):
+    return {task.replace(".", "_"): percent for task in PAIRS} | changes
+
+
+def compare(plus, minus, **more):
+    """A comparison of two rows of Table 5."""
+    return {
+        "label": f"{plus} − {minus}",
+        "plus": [["fang2017-table5", plus]],
+        "minus": [["fang2017-table5", minus]],
+        **more,
+    }
+
+
+def differences(*cells):
+    return {"kind": "difference", "cells": list(cells)}
+
+
+def write_alpha(results, run, seed, tasks, alpha):
+    """Connections whose alpha is `alpha(layer, source, target)`, and 1 to themselves."""
+    rows = [
+        (layer, source, target, 1.0 if source == target else alpha(layer, source, target))
+        for layer in range(1, 7)
+        for source in tasks
+        for target in tasks
+    ]
+    table = pd.DataFrame(rows, columns=["layer", "source", "target", "alpha"]).astype({"alpha": "float32"})
+    write_parquet(results / "evaluation" / run / f"seed{seed}" / "connections.parquet", table)
+
+
+GROUPS = [{"Sideburns", "Goatee", "No_Beard"}, {"Heavy_Makeup", "Wearing_Lipstick"}, {"Smiling", "High_Cheekbones"}]
+
+
+def together(source, target, groups=GROUPS):
+    return any({source, target} <= group for group in groups)
+
+
+def write_curve(results, run, seed, task, reached):
+    """A training error of 0.5 that falls to 0.05 at an iteration; rows of 640 images, so nothing is smoothed."""
+    iterations = np.arange(10, 210, 10)
+    error = np.where(iterations >= reached, 0.05, 0.5)
+    history = pd.DataFrame({"iteration": iterations, "images": iterations * 64, "task": task, "training_error": error})
+    write_parquet(results / "training" / run / f"seed{seed}" / "history.parquet", history)
+    timing = pd.DataFrame({"iteration": iterations, "seconds": iterations * 0.5, "images_per_second": 128.0})
+    write_parquet(results / "training" / run / f"seed{seed}" / "timing.parquet", timing)
+
+
+def race(results, iterations):
+    """Smiling reaches the error after so many iterations joining and alone, seed by seed."""
+    for seed, (joining, alone) in enumerate(iterations, 1):
+        write_curve(results, "celeba-incremental", seed, "Smiling", joining)
+        write_curve(results, "celeba-single-recorded.Smiling", seed, "Smiling", alone)
+
+
+FIGURE6 = {"kind": "convergence", "experiment": "fang2017-figure6", "published": 4}
+
+
+def test_the_file_holds_the_eleven_claims_of_the_paper():
+    assert [claim.id for claim in judging.load_claims(CLAIMS)] == [f"fang2017-claim{n}" for n in range(1, 12)]
+
+
+def test_the_file_names_only_experiments_rows_and_columns_that_params_have():
+    params = load_params()
+    for claim in judging.load_claims(CLAIMS):
+        if not isinstance(claim.test, judging.DifferenceTest):
+            assert claim.test.experiment in params.experiments
+            continue
+        for cell in claim.test.cells:
+            for name, row in (*cell.plus, *cell.minus):
+                table = params.experiments[name]
+                assert isinstance(table, Table)
+                for column in cell.columns or table.columns:
+                    assert row_jobs(params, table.runs[row], column), f"{claim.id}: {name}, {row}, {column}"
+
+
+def test_every_claim_has_a_verdict_where_everything_is_run(demo):
+    assert [claim.id for claim in demo if claim.verdict == "not_run"] == []
+    assert all(cell.effect is not None for claim in demo for cell in claim.cells if claim.number != 10)
+    assert all(claim.synthetic for claim in demo)
+
+
+def test_without_results_nothing_is_run(results):
+    for claim in judging.judge_claims(load_params(), Results(results), CLAIMS):
+        assert (claim.verdict, claim.headline, claim.deciding) == ("not_run", "Not run.", None)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"verdict": "holds"}, r"own\.yaml: 0\.verdict: Extra inputs are not permitted"),
+        ({"id": "first"}, r"own\.yaml: 0\.id: String should match"),
+        ({"test": {"kind": "limits"}}, r"own\.yaml: 0\.test\.limits\.experiment: Field required"),
+        ({"test": {"kind": "guess"}}, r"own\.yaml: 0\.test: Input tag 'guess'"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line(folder, change, message):
+    entry = judging.load_claims(CLAIMS)[10].model_dump() | change
+    (folder / "own.yaml").write_text(yaml.safe_dump([entry]), encoding="utf-8")
+    with pytest.raises(TaskshareError, match=message) as caught:
+        judging.load_claims(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_id_stands_once(folder):
+    entry = judging.load_claims(CLAIMS)[10].model_dump()
+    (folder / "own.yaml").write_text(yaml.safe_dump([entry, entry]), encoding="utf-8")
+    with pytest.raises(TaskshareError, match="the id fang2017-claim11 occurs twice"):
+        judging.load_claims(folder)
+
+
+def test_a_clear_difference_holds_and_its_opposite_does_not(results, folder):
+    for seed in (1, 2):
+        write_scores(results, "cifar10-hard", seed, **all_pairs(80))
+        write_scores(results, "cifar10-dynamic", seed, **all_pairs(85, cat_dog=90))
+    judged = judge(results, folder, differences(compare("DMT", "MT")))
+    assert judged.verdict == "holds"
+    assert judged.deciding.effect == pytest.approx(6.0)
+    assert judged.deciding.low < 6.0 < judged.deciding.high
+    assert judged.headline.startswith(
+        "Comparisons for it: 1 of 1, against it: 0; the weakest is DMT − MT, with +6.00 points (95 % interval +"
+    )
+    assert judge(results, folder, differences(compare("MT", "DMT"))).verdict == "does_not_hold"
+
+
+def test_no_difference_is_undecided(results, folder):
+    for seed in (1, 2):
+        write_scores(results, "cifar10-hard", seed, **all_pairs(80))
+        write_scores(results, "cifar10-dynamic", seed, **all_pairs(80))
+    judged = judge(results, folder, differences(compare("DMT", "MT")))
+    assert (judged.verdict, judged.cells[0].p_value) == ("undecided", 1.0)
+
+
+def test_a_margin_asks_for_not_much_worse(results, folder):
+    for seed in (1, 2):
+        write_scores(results, "cifar10-hard", seed, **all_pairs(80))
+        write_scores(results, "cifar10-dynamic", seed, **all_pairs(79.5))
+    cells = [compare("DMT", "MT", margin=margin, label=f"{margin}") for margin in (0.0, 5.0)]
+    strict, lenient = judge(results, folder, differences(*cells)).cells
+    assert strict.effect == lenient.effect == pytest.approx(-0.5)
+    assert strict.verdict != "supports"
+    assert lenient.verdict == "supports"
+
+
+def test_p_values_are_corrected_for_their_number(results, folder):
+    """Holm by hand: the smallest times 3, the next one times 2, the last as it is, never falling."""
+    for seed in (1, 2):
+        write_scores(results, "cifar10-hard", seed, **all_pairs(80))
+        write_scores(results, "cifar10-dynamic", seed, **all_pairs(80, cat_dog=81, deer_horse=82, bird_frog=95))
+    cells = [compare("DMT", "MT", columns=[task], label=task) for task in PAIRS[:3]]
+    found = judge(results, folder, differences(*cells)).cells
+    ordered = sorted(cell.p_value for cell in found)
+    expected = list(itertools.accumulate((min(1, p * (3 - i)) for i, p in enumerate(ordered)), max))
+    assert sorted(cell.adjusted for cell in found) == pytest.approx(expected)
+    for cell in found:
+        assert cell.verdict == ("supports" if cell.adjusted < 0.05 else "undecided")
+
+
+def test_one_contradiction_is_enough(results, folder):
+    for seed in (1, 2):
+        write_scores(results, "cifar10-hard", seed, **all_pairs(80))
+        write_scores(results, "cifar10-dynamic", seed, **all_pairs(80, cat_dog=95, deer_horse=65))
+    cells = [compare("DMT", "MT", columns=[task], label=task) for task in PAIRS[:2]]
+    judged = judge(results, folder, differences(*cells))
+    assert [cell.verdict for cell in judged.cells] == ["supports", "contradicts"]
+    assert (judged.verdict, judged.deciding.label) == ("does_not_hold", "deer.horse")
+
+
+def test_a_comparison_without_results_leaves_the_claim_open_and_the_others_shown(results, folder):
+    for run in ("cifar10-hard", "cifar10-dynamic"):
+        write_scores(results, run, 1, **all_pairs(80))
+    judged = judge(results, folder, differences(compare("DMT", "MT"), compare("MT", "ST")))
+    assert judged.verdict == "not_run"
+    assert [cell.verdict for cell in judged.cells] == ["undecided", "not_run"]
+    assert "not run: 1;" in judged.headline
+
+
+def test_one_seed_is_said_to_be_one(results, folder):
+    for run, percent in (("cifar10-hard", 80), ("cifar10-dynamic", 90)):
+        write_scores(results, run, 1, **all_pairs(percent))
+    [cell] = judge(results, folder, differences(compare("DMT", "MT"))).cells
+    assert (cell.seeds, cell.note) == (1, "one seed: images alone are redrawn")
+
+
+def test_rows_are_compared_over_the_columns_that_all_of_them_have(results, folder):
+    """Two tasks are gone after the removal, so they do not count before it."""
+    for seed in (1, 2):
+        write_scores(results, "celeba-dynamic", seed, **dict.fromkeys(SEVEN, 90) | {"Sideburns": 50})
+        kept = [task for task in SEVEN if task not in ("Sideburns", "Wearing_Lipstick")]
+        write_scores(results, "celeba-dynamic-removed", seed, **dict.fromkeys(kept, 85))
+    rows = [[["fang2017-table4", row]] for row in ("DMT", "DMT after removal")]
+    judged = judge(results, folder, differences({"label": "before − after", "plus": rows[0], "minus": rows[1]}))
+    assert judged.cells[0].effect == pytest.approx(5.0)
+
+
+def test_gains_of_two_tables_are_compared_each_over_its_own_columns(results, folder):
+    """Claim 2: seven columns gain 3 points in Table 1, six gain 1 point in Table 2."""
+    params = mini()
+    for seed in (1, 2):
+        for run in ("celeba-single", "celeba-single-young"):
+            for name in params.job_names(run):
+                write_scores(results, name, seed, **{name.partition(".")[2]: 80})
+        for run, percent in (("celeba-hard-response", 83), ("celeba-hard-cooccurrence", 81)):
+            for job in params.jobs(run):
+                write_scores(results, job.name, seed, **dict.fromkeys(job.tasks, percent))
+    test = judging.load_claims(CLAIMS)[1].test.model_dump()
+    judged = judge(results, folder, test, params)
+    assert judged.cells[0].effect == pytest.approx(2.0)
+    assert judged.cells[1].verdict == "not_run"
+
+
+def test_an_experiment_that_is_not_enabled_is_not_run(full_results):
+    experiments = copy.deepcopy(yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8")))["experiments"]
+    experiments["fang2017-table3"]["enabled"] = False
+    del experiments["fang2017-limits"]
+    judged = judging.judge_claims(load_params(experiments=experiments), Results(full_results), CLAIMS)
+    assert [claim.number for claim in judged if claim.verdict == "not_run"] == [1, 3, 11]
+
+
+def test_two_data_sets_share_no_test_image_so_they_are_not_compared(results, folder):
+    cell = compare("DMT", "MT") | {"minus": [["fang2017-table4", "MT"]], "label": "across"}
+    with pytest.raises(TaskshareError, match="own-claim1: 'across' compares rows of celeba and cifar10"):
+        judge(results, folder, differences(cell))
+
+
+FIGURES4_5 = {"kind": "relations", "experiment": "fang2017-figures4-5", "statistic": "contrast"}
+
+
+def test_groups_that_fit_best_of_all_hold(results, folder):
+    for seed, within in ((1, 0.6), (2, 0.8)):
+        write_alpha(results, "celeba-dynamic", seed, SEVEN, lambda _, i, j, a=within: a if together(i, j) else 0.4)
+    judged = judge(results, folder, FIGURES4_5)
+    [cell] = judged.cells
+    assert judged.verdict == "holds"
+    assert cell.effect == pytest.approx(0.3)
+    assert cell.p_value == pytest.approx(1 / 105), "7! / (3! 2! 2! 2!) groupings"
+    assert (cell.low, cell.high) == pytest.approx((0.3 - 12.7062 * 0.1, 0.3 + 12.7062 * 0.1), abs=1e-3)
+    assert "α within the groups less α between them is +0.300; exact p = 0.010 among 105 groupings." in judged.headline
+
+
+def test_connections_against_the_groups_do_not_hold(results, folder):
+    write_alpha(results, "celeba-dynamic", 1, SEVEN, lambda _, i, j: 0.3 if together(i, j) else 0.7)
+    assert judge(results, folder, FIGURES4_5).verdict == "does_not_hold"
+
+
+def test_connections_that_ignore_the_groups_are_undecided(results, folder):
+    generator = np.random.default_rng(1)
+    write_alpha(results, "celeba-dynamic", 1, SEVEN, lambda *_: generator.random())
+    assert judge(results, folder, FIGURES4_5).verdict == "undecided"
+
+
+def test_a_rise_from_layer_to_layer_is_the_slope_of_the_difference(results, folder):
+    gaps = [0.0, 0.05, 0.02, 0.1, 0.2, 0.15]
+    write_alpha(results, "celeba-dynamic", 1, SEVEN, lambda layer, i, j: 0.4 + gaps[layer - 1] * together(i, j))
+    [cell] = judge(results, folder, {**FIGURES4_5, "statistic": "trend"}).cells
+    assert cell.effect == pytest.approx(stats.linregress(range(1, 7), gaps).slope, abs=1e-6)
+    assert (cell.verdict, cell.unit) == ("supports", "alpha per layer")
+
+
+def test_too_few_tasks_cannot_decide_and_say_so(results, folder):
+    groups = [set(PAIRS[:3]), set(PAIRS[3:])]
+    write_alpha(results, "cifar10-dynamic", 1, PAIRS, lambda _, i, j: 0.9 if together(i, j, groups) else 0.1)
+    judged = judge(results, folder, {**FIGURES4_5, "experiment": "fang2017-cifar10-relations"})
+    assert judged.verdict == "undecided"
+    assert judged.cells[0].p_value == pytest.approx(0.1), "5! / (3! 2!) groupings"
+    assert judged.headline.endswith("p cannot be below 0.10, so this test cannot decide.")
+    assert judged.cells[0].note == "smallest p that is possible: 0.100, 1 of 10 groupings; one seed"
+
+
+def test_convergence_four_times_faster_holds(results, folder):
+    race(results, [(20, 80), (40, 170), (40, 150)])
+    judged = judge(results, folder, FIGURE6, mini(seeds=[1, 2, 3]))
+    iterations, images, seconds = judged.cells
+    logarithms = np.log([4, 4.25, 3.75])
+    low, high = stats.t.interval(0.95, 2, logarithms.mean(), stats.sem(logarithms))
+    assert judged.verdict == "holds"
+    assert iterations.effect == pytest.approx(math.exp(logarithms.mean()))
+    assert (iterations.low, iterations.high) == pytest.approx((math.exp(low), math.exp(high)))
+    assert iterations.p_value == pytest.approx(stats.ttest_1samp(logarithms, 0).pvalue)
+    assert images.effect == seconds.effect == pytest.approx(iterations.effect), "speed is the same in both"
+    assert (images.verdict, seconds.verdict) == ("shown", "shown")
+
+
+@pytest.mark.parametrize(
+    ("iterations", "verdict", "words"),
+    [
+        ([80, 90, 80], "does_not_hold", "Faster, but not 4 times"),
+        ([20, 20, 20], "does_not_hold", "Slower"),
+        ([40, 50, 40], "does_not_hold", "Not 4 times faster, and perhaps not faster at all"),
+        ([40, 190, 80], "undecided", "Neither 4 times nor no gain can be excluded"),
+        ([190, 190, 200], "does_not_hold", "Faster by more than 4 times"),
+    ],
+)
+def test_convergence_says_how_it_fails(results, folder, iterations, verdict, words):
+    race(results, [(40, alone) for alone in iterations])
+    judged = judge(results, folder, FIGURE6, mini(seeds=[1, 2, 3]))
+    assert (judged.verdict, judged.headline.split(":")[0]) == (verdict, words)
+
+
+def test_convergence_of_one_seed_decides_nothing(results, folder):
+    race(results, [(20, 80)])
+    judged = judge(results, folder, FIGURE6)
+    assert (judged.verdict, judged.cells[0].effect, judged.cells[0].low) == ("undecided", pytest.approx(4), None)
+    assert judged.headline.startswith("With one seed, which decides nothing, training alone takes 4.0 times as many ")
+
+
+def test_a_net_that_never_gets_there_leaves_it_undecided(results, folder):
+    race(results, [(20, 80), (20, 1000)])
+    judged = judge(results, folder, FIGURE6)
+    assert judged.verdict == "undecided"
+    assert judged.headline == "Of 2 nets each, 2 that joined and 1 alone reached a training error of 0.1."
+
+
+def test_half_a_race_is_not_run(results, folder):
+    write_curve(results, "celeba-incremental", 1, "Smiling", 20)
+    assert judge(results, folder, FIGURE6).verdict == "not_run"
+
+
+LIMITS = {"kind": "limits", "experiment": "fang2017-limits"}
+
+
+@pytest.mark.parametrize(
+    ("identity", "equal", "verdict"),
+    [(0.0, 3e-7, "holds"), (1e-9, 3e-7, "does_not_hold"), (0.0, 2e-4, "does_not_hold")],
+)
+def test_limits_are_judged_by_the_worst_seed(results, folder, identity, equal, verdict):
+    for seed, values in ((1, (0.0, 1e-8)), (2, (identity, equal))):
+        content = {
+            "identity": {"maximum_difference": values[0]},
+            "equal": {"maximum_relative_difference": values[1]},
+        }
+        write_json(results / "evaluation" / "celeba-dynamic" / f"seed{seed}" / "limits.json", content)
+    judged = judge(results, folder, LIMITS)
+    assert (judged.verdict, judged.cells[1].effect, judged.cells[1].seeds) == (verdict, equal, 2)
+    assert judged.cells[1].p_value is None
+
+
+def page(judged, demonstration=False):
+    template = _environment(REPORTS / "templates").get_template("claims.html.j2")
+    return template.render(claims=judged, demonstration=demonstration)
+
+
+def test_numbers_stand_in_data_attributes_and_verdicts_in_words(results, folder):
+    for seed in (1, 2):
+        write_scores(results, "cifar10-hard", seed, **all_pairs(80))
+        write_scores(results, "cifar10-dynamic", seed, **all_pairs(85))
+    text = page([judge(results, folder, differences(compare("DMT", "MT"), compare("MT", "ST")))])
+    marks = 'data-table="claims" data-row="own-claim1" data-task="DMT − MT" data-quantity="effect"'
+    found = re.search(marks + ' data-value="([^"]+)">([^<]+)<', text)
+    assert (float(found[1]), found[2]) == (5.0, "+5.00")
+    for words in ("for it", "not run", "It is so.", "So (section 1)."):
+        assert words in text
+
+
+def test_all_kinds_of_tests_can_be_shown(demo):
+    text = page(demo, demonstration=True)
+    assert "its judgements are no evidence" in text
+    assert f"{REPLICATES:,} draws" in text
+    assert [text.count(f'<details id="fang2017-claim{number}">') for number in range(1, 12)] == [1] * 11
+    assert "nan" not in re.findall(r'data-value="([^"]+)"', text)
+
+
+def test_small_differences_are_not_rounded_away(demo):
+    assert 'data-quantity="effect" data-value="2e-07">2.0e-07<' in page(demo)
+
+
+def test_a_page_without_claims_says_so():
+    assert "No claims are written down" in page([])
+
+
+def test_real_data_are_not_called_generated(results, folder):
+    for run in ("cifar10-hard", "cifar10-dynamic"):
+        write_scores(results, run, 1, **all_pairs(80))
+    assert judge(results, folder, differences(compare("DMT", "MT"))).synthetic
+    write_json(results / "data" / "cifar10" / "rgb" / "facts.json", {"synthetic": False})
+    assert not judge(results, folder, differences(compare("DMT", "MT"))).synthetic
