@@ -1,5 +1,6 @@
 """params.yaml at the door: what is wrong is one line that names the key and what is allowed there."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import yaml
 
 from taskshare import config
 from taskshare.errors import TaskshareError
+from taskshare.graph import Graph
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
@@ -154,6 +156,12 @@ def test_a_child_has_what_it_does_not_give_from_its_parent(content):
     assert job.resampling == "replacement"
     assert job.network.transfer.layers == [5, 6]
     assert job.training.record_every == 5
+
+
+def test_what_the_report_reads_of_params_stands_for_the_same_jobs(tmp_path):
+    params = config.load(PARAMS)
+    kept = config.validate(json.loads(Graph(params, tmp_path).params_json()))
+    assert kept.enabled_jobs() == params.enabled_jobs()
 
 
 def test_an_own_data_set_is_never_generated(content):

@@ -26,7 +26,7 @@ def set_up(threads: int) -> None:
     """Choose deterministic algorithms, set the CPU threads, and let glibc keep the memory it has."""
     # cuBLAS reads it when its first handle is made; without it deterministic algorithms refuse matrix products.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms, which imports a compiler too
     # It would write NaN into all new memory, to show reads of what was never written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False

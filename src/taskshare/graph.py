@@ -165,8 +165,11 @@ class Graph:
         return self.params.variant(dataset, variant).model_dump_json(exclude_defaults=True)
 
     def params_json(self) -> str:
-        """Return the whole of params.yaml as it is in force, as JSON; of a source's path only the last part."""
-        content = self.params.model_dump()
+        """Return the whole of params.yaml as it is in force, as JSON; of a source's path only the last part.
+
+        Defaults are left out: written down they would count as given, and go before what a scale or parent gives.
+        """
+        content = self.params.model_dump(exclude_unset=True)
         for dataset in self.params.datasets:
             if self.params.source_kind(dataset) == "path":
                 content[dataset] = Path(self.params.source(dataset)).name
