@@ -1,22 +1,16 @@
 """The dynamic network's training step: a naive loop in float32, ours, and a matrix product of equal work.
 
-`python benchmarks/training_step.py [--json FILE]`. The ways take turns in processes of their own, so that one's memory
-settings and caches do not serve another; the medians of one run are compared.
+`python benchmarks/training_step.py [--json FILE]`. The medians of one run are compared.
 """
 
 import argparse
-import json
-import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
+from turns import compare, median_seconds
 
 from taskshare import config, device
 from taskshare.networks.build import build, to_input
@@ -83,58 +77,26 @@ def make_step(way: str, batch: int, threads: int) -> Callable[[], None]:
     return step
 
 
-def measure(way: str, batch: int, threads: int, steps: int) -> float:
-    """Return seconds of one step: the median of `steps` after two to warm up."""
-    if way == "matrix product":
-        step = make_step("ours", batch, threads)
-        with FlopCounterMode(display=False) as counter:
-            step()
-        bfloat16 = device.computes_in_bfloat16(config.Training(), torch.device("cpu"))
-        dtype, size = torch.bfloat16 if bfloat16 else torch.float32, 2048
-        left, right = torch.randn(size, size, dtype=dtype), torch.randn(size, size, dtype=dtype)
-
-        def step() -> None:
-            torch.mm(left, right)
-
-        factor = counter.get_total_flops() / (2 * size**3)
-    else:
-        step, factor = make_step(way, batch, threads), 1.0
-    for _ in range(2):  # the first steps take memory from the system
+def measure(options: argparse.Namespace) -> float:
+    """Return seconds of one step."""
+    if options.way != "matrix product":
+        return median_seconds(make_step(options.way, options.batch, options.threads), options.steps)
+    step = make_step("ours", options.batch, options.threads)
+    with FlopCounterMode(display=False) as counter:
         step()
-    times = []
-    for _ in range(steps):
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    return factor * statistics.median(times)
+    bfloat16 = device.computes_in_bfloat16(config.Training(), torch.device("cpu"))
+    dtype, size = torch.bfloat16 if bfloat16 else torch.float32, 2048
+    left, right = torch.randn(size, size, dtype=dtype), torch.randn(size, size, dtype=dtype)
+    return counter.get_total_flops() / (2 * size**3) * median_seconds(lambda: torch.mm(left, right), options.steps)
 
 
 def main() -> None:
     """Measure the ways in turn and print their medians and ratios."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch", type=int, default=16, help="images of each of the seven tasks")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.way:
-        print(measure(options.way, options.batch, options.threads, options.steps))
-        return
-    numbers = [f"--{name}={getattr(options, name)}" for name in ("batch", "threads", "steps")]
-    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-    for _ in range(options.rounds):
-        for way in WAYS:
-            command = [sys.executable, __file__, "--way", way, *numbers]
-            seconds[way].append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
-    medians = {way: statistics.median(times) for way, times in seconds.items()}
+    options, medians = compare(__doc__, __file__, WAYS, measure)
     print(f"7 tasks, {SIZE}x{SIZE}, {options.batch} images of each, {options.threads} threads")
     for way, median in medians.items():
         print(f"{way:15} {1000 * median:8.0f} ms   naive / this {medians['naive'] / median:5.2f}")
     print(f"ours / matrix product of equal work {medians['ours'] / medians['matrix product']:.2f}")
-    if options.json:
-        options.json.write_text(json.dumps({"seconds": seconds, "medians": medians}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,7 @@
 """Training jobs: they learn, they repeat, they survive a kill, and they stop when there is nothing to learn from."""
 
-import os
-import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
@@ -13,8 +10,9 @@ from safetensors.torch import load_file
 
 from taskshare.data.arrays import ImageArrayWriter
 from taskshare.errors import TaskshareError
-from taskshare.training import checkpoint
 from taskshare.training.loop import train
+
+from .killing import kill_and_resume
 
 
 @pytest.mark.parametrize("scheme", ["single", "hard", "dynamic"])
@@ -39,30 +37,13 @@ def test_same_seed_same_bytes_and_another_seed_other_weights(make_run, prepared,
         assert first != other
 
 
-def iteration_of(folder):
-    states = [checkpoint.load(path) for path in folder.glob("work-*/checkpoint.pt")]
-    return states[0]["numbers"][0] if states else 0
-
-
 @pytest.mark.parametrize("scheme", ["hard", "dynamic"])
 def test_a_killed_job_goes_on_and_ends_in_the_same_bytes(scheme, make_run, prepared, manifests_of, tmp_path):
     run = make_run(scheme, training={"iterations": 150, "checkpoint_every": 1e-6})
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     train(run, prepared, manifests_of(run), whole, "cpu")
 
-    command = [sys.executable, "-m", "taskshare", "train", "--run", run.model_dump_json(), "--device", "cpu"]
-    command += ["--prepared", prepared, "--out", killed, *(f"--manifests={path}" for path in manifests_of(run))]
-    job = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    # After two validations: selected weights, history and running sums are in the checkpoint too.
-    while iteration_of(killed) < 25:
-        assert job.poll() is None, "the job ended before it could be killed"
-        time.sleep(0.005)
-    os.kill(job.pid, signal.SIGKILL)
-    assert job.wait() == -signal.SIGKILL
-    assert not (killed / "weights.safetensors").exists()
-
-    second = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "goes on after iteration" in second.stderr
+    kill_and_resume(run, prepared, manifests_of(run), killed)
     for file in ("weights.safetensors", "history.parquet", "transfer.parquet"):
         assert (whole / file).read_bytes() == (killed / file).read_bytes()
     assert not list(killed.glob("work-*"))

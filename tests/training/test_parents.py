@@ -1,11 +1,5 @@
 """Runs that start from a trained net: tasks that are removed, and tasks that join."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import pandas as pd
 import pytest
 import torch
@@ -17,8 +11,9 @@ from taskshare.data.arrays import ImageArray
 from taskshare.errors import TaskshareError
 from taskshare.networks import weights
 from taskshare.networks.inference import logits
-from taskshare.training import checkpoint
 from taskshare.training.loop import train
+
+from .killing import kill_and_resume
 
 CPU = torch.device("cpu")
 
@@ -154,11 +149,6 @@ def test_digests_would_show_a_changed_weight(removing, parent_of_three, prepared
     assert frozen["before"] != frozen["after"]
 
 
-def iteration_of(folder):
-    states = [checkpoint.load(path) for path in folder.glob("work-*/checkpoint.pt")]
-    return states[0]["numbers"][0] if states else 0
-
-
 @pytest.mark.parametrize("kind", ["removal", "incremental"])
 def test_a_killed_child_goes_on_and_ends_in_the_same_bytes(
     kind, removing, joining, parent_of_two, parent_of_three, prepared, manifests_of, tmp_path
@@ -169,19 +159,7 @@ def test_a_killed_child_goes_on_and_ends_in_the_same_bytes(
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     trained(run, prepared, manifests_of, whole, parent)
 
-    command = [sys.executable, "-m", "taskshare", "train", "--run", run.model_dump_json(), "--device", "cpu"]
-    command += ["--prepared", prepared, "--out", killed, "--parent", parent]
-    command += [f"--manifests={path}" for path in manifests_of(run)]
-    job = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while iteration_of(killed) < 25:
-        assert job.poll() is None, "the job ended before it could be killed"
-        time.sleep(0.005)
-    os.kill(job.pid, signal.SIGKILL)
-    assert job.wait() == -signal.SIGKILL
-    assert not (killed / "weights.safetensors").exists()
-
-    second = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "goes on after iteration" in second.stderr
+    kill_and_resume(run, prepared, manifests_of(run), killed, f"--parent={parent}")
     for file in ("weights.safetensors", "history.parquet", "transfer.parquet"):
         assert (whole / file).read_bytes() == (killed / file).read_bytes()
 

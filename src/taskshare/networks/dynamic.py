@@ -1,12 +1,13 @@
 """Dynamic multi-task learning (DMT): parallel subnets, joined layer by layer by task transfer connections."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from taskshare import config
-from taskshare.networks.subnet import HIDDEN_LAYERS, Subnet
+from taskshare.networks.subnet import HIDDEN_LAYERS, Subnet, respond_together
 
 
 class TransferConnection(nn.Module):
@@ -160,7 +161,10 @@ def strengths(transfers: nn.ModuleDict) -> dict[int, Tensor]:
 
 def respond_all(subnets: nn.ModuleList, number: int, features: list[Tensor]) -> list[Tensor]:
     """Return the response of layer `number` of each subnet to its own features."""
-    return [subnet.layers[number - 1].respond(part) for subnet, part in zip(subnets, features, strict=True)]  # type: ignore[index, union-attr]
+    layers: list[Any] = [subnet.layers[number - 1] for subnet in subnets]  # type: ignore[index]
+    if number == 1:
+        return respond_together(layers, features[0])  # all see the same images
+    return [layer.respond(part) for layer, part in zip(layers, features, strict=True)]
 
 
 def complete_all(subnets: nn.ModuleList, number: int, responses: list[Tensor]) -> list[Tensor]:

@@ -56,10 +56,15 @@ class Layer(nn.Module):
         if isinstance(self.operation, nn.Linear):
             inputs = inputs.flatten(1)
             return F.relu(self.operation(inputs))
+        return self.convolve(inputs, self.operation.weight, self.operation.bias)
+
+    def convolve(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Map (N, C, H, W) to the rectified response of kernels that are this layer's own, or more of their kind."""
         if self.extra_edge:
             inputs = F.pad(inputs, (0, self.extra_edge, 0, self.extra_edge))
+        response = F.conv2d(inputs, weight, bias, padding=self.operation.padding)  # type: ignore[arg-type]
         # One layout for all schemes, whatever a grey image's ambiguous strides suggest: the sums keep their order.
-        response = self.operation(inputs).contiguous(memory_format=torch.channels_last)
+        response = response.contiguous(memory_format=torch.channels_last)
         # Rectifying after the pool gives the same values and gradients from a quarter of the pixels.
         return F.relu(F.max_pool2d(response, 2) if self.pool_first else response)
 
@@ -72,6 +77,13 @@ class Layer(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Respond and complete, with nothing between."""
         return self.complete(self.respond(inputs))
+
+
+def respond_together(layers: list[Layer], inputs: Tensor) -> list[Tensor]:
+    """Return the responses of convolutions of one shape to the same inputs, from one convolution with all kernels."""
+    weight = torch.cat([layer.operation.weight for layer in layers])
+    bias = torch.cat([layer.operation.bias for layer in layers])  # type: ignore[misc]
+    return list(layers[0].convolve(inputs, weight, bias).chunk(len(layers), dim=1))
 
 
 class Subnet(nn.Module):
