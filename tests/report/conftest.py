@@ -180,7 +180,7 @@ def write_response_maps(results: Path, job: config.Run) -> None:
 
 def write_limits(results: Path, job: config.Run) -> None:
     """The two limits, met."""
-    content = {"identity": {"maximum_difference": 0.0}, "equal": {"maximum_relative_difference": 2e-7}}
+    content = {"identity": {"maximum_difference": 0.0}, "equal": {"maximum_relative_difference": 2e-12}}
     write_json(results / "evaluation" / job.name / f"seed{job.seed}" / "limits.json", content)
 
 

@@ -385,4 +385,4 @@ def test_results_of_any_phase_and_seed_can_be_missing(full_results, tmp_path, ph
     found = build(results)
     shown = found["fang2017-figures4-5"].shown
     assert (shown.training_seeds if phase == "training" else shown.layers_seeds) == [3 - seed]
-    assert "What the tasks of cifar10-dynamic take from each other" in page_of(found)
+    assert "Connections on CIFAR-10" in page_of(found)

@@ -256,7 +256,7 @@ def test_one_seed_is_said_to_be_one(results, folder):
     for run, percent in (("cifar10-hard", 80), ("cifar10-dynamic", 90)):
         write_scores(results, run, 1, **all_pairs(percent))
     [cell] = judge(results, folder, differences(compare("DMT", "MT"))).cells
-    assert (cell.seeds, cell.note) == (1, "one seed: images alone are redrawn")
+    assert (cell.seeds, cell.note) == (1, "one seed decides nothing: images alone are redrawn")
 
 
 def test_rows_are_compared_over_the_columns_that_all_of_them_have(results, folder):
@@ -317,6 +317,8 @@ def test_groups_that_fit_best_of_all_hold(results, folder):
 
 def test_connections_against_the_groups_do_not_hold(results, folder):
     write_alpha(results, "celeba-dynamic", 1, SEVEN, lambda _, i, j: 0.3 if together(i, j) else 0.7)
+    assert judge(results, folder, FIGURES4_5).verdict == "undecided", "one seed decides nothing"
+    write_alpha(results, "celeba-dynamic", 2, SEVEN, lambda _, i, j: 0.3 if together(i, j) else 0.6)
     assert judge(results, folder, FIGURES4_5).verdict == "does_not_hold"
 
 
@@ -328,7 +330,8 @@ def test_connections_that_ignore_the_groups_are_undecided(results, folder):
 
 def test_a_rise_from_layer_to_layer_is_the_slope_of_the_difference(results, folder):
     gaps = [0.0, 0.05, 0.02, 0.1, 0.2, 0.15]
-    write_alpha(results, "celeba-dynamic", 1, SEVEN, lambda layer, i, j: 0.4 + gaps[layer - 1] * together(i, j))
+    for seed in (1, 2):
+        write_alpha(results, "celeba-dynamic", seed, SEVEN, lambda layer, i, j: 0.4 + gaps[layer - 1] * together(i, j))
     [cell] = judge(results, folder, {**FIGURES4_5, "statistic": "trend"}).cells
     assert cell.effect == pytest.approx(stats.linregress(range(1, 7), gaps).slope, abs=1e-6)
     assert (cell.verdict, cell.unit) == ("supports", "alpha per layer")
@@ -341,7 +344,7 @@ def test_too_few_tasks_cannot_decide_and_say_so(results, folder):
     assert judged.verdict == "undecided"
     assert judged.cells[0].p_value == pytest.approx(0.1), "5! / (3! 2!) groupings"
     assert judged.headline.endswith("p cannot be below 0.10, so this test cannot decide.")
-    assert judged.cells[0].note == "smallest p that is possible: 0.100, 1 of 10 groupings; one seed"
+    assert judged.cells[0].note == "smallest p that is possible: 0.100, 1 of 10 groupings; one seed decides nothing"
 
 
 def test_convergence_four_times_faster_holds(results, folder):
@@ -398,13 +401,17 @@ LIMITS = {"kind": "limits", "experiment": "fang2017-limits"}
 
 @pytest.mark.parametrize(
     ("identity", "equal", "verdict"),
-    [(0.0, 3e-7, "holds"), (1e-9, 3e-7, "does_not_hold"), (0.0, 2e-4, "does_not_hold")],
+    [(0.0, 3e-11, "holds"), (1e-9, 3e-11, "does_not_hold"), (0.0, 3e-7, "does_not_hold")],
 )
 def test_limits_are_judged_by_the_worst_seed(results, folder, identity, equal, verdict):
-    for seed, values in ((1, (0.0, 1e-8)), (2, (identity, equal))):
+    for seed, values in ((1, (0.0, 1e-12)), (2, (identity, equal))):
         content = {
             "identity": {"maximum_difference": values[0]},
-            "equal": {"maximum_relative_difference": values[1]},
+            # The sum alone is right for any α whose columns sum to 1.
+            "equal": {
+                "maximum_relative_difference": 1e-13,
+                "maximum_relative_difference_of_each_subnet": values[1],
+            },
         }
         write_json(results / "evaluation" / "celeba-dynamic" / f"seed{seed}" / "limits.json", content)
     judged = judge(results, folder, LIMITS)

@@ -58,6 +58,10 @@ def test_equal_connections_with_equal_weights_give_the_trunk_gradient_of_hard_sh
     for name, parameter in hard.trunk.named_parameters():
         total = sum(dict(subnet.named_parameters())[name].grad for subnet in dynamic.subnets)
         torch.testing.assert_close(total, parameter.grad)
+        if not name.startswith("layers.5.normalisation"):  # behind the last mix, it belongs to its task alone
+            for subnet in dynamic.subnets:
+                own = dict(subnet.named_parameters())[name].grad
+                torch.testing.assert_close(len(dynamic.subnets) * own, parameter.grad)
 
 
 def test_a_task_continues_with_the_weighted_sum_of_all_responses():

@@ -175,6 +175,10 @@ def test_a_parent_that_does_not_fit_is_one_line(
         TaskshareError, match=r"a parent of another data set \(toy, grey\); toy-joined/seed1 learns from d"
     ):
         trained(other, prepared, manifests_of, tmp_path, parent_of_two)
+    narrow = removing(network={"scheme": "dynamic", "channels": [6, 6, 6, 8, 8], "fully_connected": 12})
+    for misfit in (narrow, removing(seed=2)):
+        with pytest.raises(TaskshareError, match=r"toy-dynamic/seed1, dynamic, is not the net that toy-removed/seed"):
+            trained(misfit, prepared, manifests_of, tmp_path, parent_of_two)
     with pytest.raises(TaskshareError, match=r"gone\.safetensors: no such checkpoint; train it first"):
         trained(joining(), prepared, manifests_of, tmp_path, tmp_path / "gone.safetensors")
     with pytest.raises(TaskshareError, match="starts from toy-dynamic; give that run's weights with --parent"):

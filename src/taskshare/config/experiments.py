@@ -17,7 +17,9 @@ class Table(_Entry):
     """Balanced accuracies: a row for each sharing scheme, a column for each task."""
 
     kind: Literal["table"] = "table"
-    rows: dict[str, str | list[str]] = Field(min_length=1, description="row label: name of a run, or of several")
+    rows: dict[str, str | Annotated[list[str], Field(min_length=1)]] = Field(
+        min_length=1, description="row label: name of a run, or of several"
+    )
     columns: list[str] = Field(
         default=[],
         description="TASK, or TASK/GROUP where several groups have the task; none: every task of the rows",

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from taskshare.config.base import Model, Name, PositiveInt
+from taskshare.config.checks import check_child, check_experiments, child_tasks
 from taskshare.config.data import GENERATED_OR_OFFICIAL, Data, Dataset, Synthetic, Variant
-from taskshare.config.experiments import Connections, Convergence, Experiment, Limits, Removal, ResponseMaps
+from taskshare.config.experiments import Experiment
 from taskshare.config.explain import explain
 from taskshare.config.network import Network
-from taskshare.config.run import INHERITED, Parent, Run, RunEntry, RunSpec, Start, Training
+from taskshare.config.run import INHERITED, Run, RunEntry, RunSpec, Start, Training
 
 
 class Report(Model):
@@ -106,64 +107,12 @@ class Params(BaseModel):
             choose(f"{where}.dataset", run.dataset, self.datasets)
             choose(f"{where}.variant", run.variant, self.datasets[run.dataset].variants)
             if run.parent:
-                self._check_child(where, run, run.parent)
+                check_child(self, where, run, run.parent)
             for task in itertools.chain(*run.jobs.values()):
                 wrong = self.datasets[run.dataset].check_task(task)
                 if wrong:
                     raise ValueError(f"{where}.tasks: {wrong}")
-        for name, experiment in self.experiments.items():
-            self._check_experiment(f"experiments.{name}", experiment)
-
-    def _check_child(self, where: str, run: RunSpec, parent: Parent) -> None:
-        old = self.spec(parent.run)
-        if run.dataset != old.dataset or run.variant != old.variant:
-            raise ValueError(
-                f"{where}: its parent {parent.run} was trained on {old.dataset}, {old.variant}, and it asks for "
-                f"{run.dataset}, {run.variant}; leave dataset and variant out, or take another parent"
-            )
-        same_net = _beyond_beta_rate(run.network) == _beyond_beta_rate(old.network)
-        if old.network.scheme != "dynamic" or not same_net or "" not in old.jobs:
-            raise ValueError(f"{where}.parent.run: {parent.run} must be one dynamic net of the same network")
-        for task in parent.remove:
-            if task not in old.tasks:
-                raise ValueError(
-                    f"{where}.parent.remove: {parent.run} has no task '{task}'; it has {', '.join(old.tasks)}"
-                )
-        for task in parent.add:
-            if task in old.tasks:
-                raise ValueError(f"{where}.parent.add: {parent.run} has the task '{task}' already")
-        if parent.remove and self.generations(parent.run):
-            raise ValueError(
-                f"{where}.parent.remove: {parent.run} learned its tasks one after another; remove from one"
-            )
-        if run.tasks != _child_tasks(old.tasks, parent):
-            raise ValueError(f"{where}.tasks: leave them out; they follow from the parent")
-        missing = set(run.seeds or self.current.seeds) - set(old.seeds or self.current.seeds)
-        if missing:
-            raise ValueError(f"{where}.seeds: {parent.run} is not trained with seed {min(missing)}; add it there")
-
-    def _check_experiment(self, where: str, experiment: Experiment) -> None:
-        specs = {name: self.spec(name) for name in experiment.run_names}
-        if isinstance(experiment, ResponseMaps) and specs[experiment.run].network.scheme != "hard":
-            raise ValueError(f"{where}.run: {experiment.run} is no run with hard sharing")
-        if isinstance(experiment, Connections | Limits) and specs[experiment.run].network.scheme != "dynamic":
-            raise ValueError(f"{where}.run: {experiment.run} is no run with the dynamic scheme")
-        if isinstance(experiment, Removal):
-            parent = specs[experiment.after].parent
-            if parent is None or not parent.remove:
-                raise ValueError(f"{where}.after: {experiment.after} has no parent that lost tasks")
-        if isinstance(experiment, Convergence):
-            for key, name in (("alone", experiment.alone), ("incremental", experiment.incremental)):
-                parent = specs[name].parent
-                if experiment.task not in (parent.add if parent else specs[name].tasks):
-                    raise ValueError(f"{where}.{key}: {name} does not train {experiment.task}")
-        if isinstance(experiment, ResponseMaps | Connections):
-            known = specs[experiment.run].tasks
-            for task in itertools.chain(*experiment.groups.values()):
-                if task not in known:
-                    raise ValueError(
-                        f"{where}.groups: {experiment.run} has no task '{task}'; it has {', '.join(known)}"
-                    )
+        check_experiments(self)
 
     @property
     def current(self) -> Scale:
@@ -246,22 +195,13 @@ class Params(BaseModel):
         if entry.parent:
             parent = self.spec(entry.parent.run)
             inherited = {key: value for key, value in parent.model_dump(exclude_unset=True).items() if key in INHERITED}
-            written = {"tasks": _child_tasks(parent.tasks, entry.parent), **_merge(inherited, written)}
+            written = {"tasks": child_tasks(parent.tasks, entry.parent), **_merge(inherited, written)}
         return RunSpec.model_validate(written)
 
     def lineage(self, run_name: str) -> list[str]:
         """Return a run's ancestors, the first one first, and the run itself."""
         parent = self.runs[run_name].parent
         return [*(self.lineage(parent.run) if parent else []), run_name]
-
-
-def _beyond_beta_rate(network: Network) -> Network:
-    """A network's configuration without the one entry in which a child may differ from its parent."""
-    return network.model_copy(update={"transfer": network.transfer.model_copy(update={"learning_rate_factor": 1.0})})
-
-
-def _child_tasks(tasks: list[str], parent: Parent) -> list[str]:
-    return [task for task in tasks if task not in parent.remove] + parent.add
 
 
 def _merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

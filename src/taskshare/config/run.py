@@ -39,7 +39,9 @@ class Training(Model):
 class Parent(Model):
     """The trained dynamic net that a run starts from, seed by seed (Fang 2017, sections 4.3 and 4.4)."""
 
-    run: Name = Field(description="an entry of `runs`; what is not given here is as it is there")
+    run: Name = Field(
+        description="an entry of `runs`; its data set, variant, sampling, batches and network hold unless given here"
+    )
     remove: list[str] = Field(
         default=[], description="section 4.3: cut these tasks off, freeze the rest, retrain the connections"
     )

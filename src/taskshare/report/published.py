@@ -36,7 +36,6 @@ class PublishedTable(_Entry):
     """One printed table of accuracies, or the words for a table of ours that the paper does not have."""
 
     kind: Literal["table"] = "table"
-    unit: Literal["percent"] = "percent"
     metric: str
     columns: dict[str, str] = Field(
         default={}, description="TASK or TASK/GROUP as in params.yaml: the paper's label, or a readable one"
@@ -65,6 +64,12 @@ class PublishedTable(_Entry):
         return self
 
 
+class PublishedFigure(_Entry):
+    """The words for a figure, of which no numbers are printed."""
+
+    kind: Literal["figure"]
+
+
 class PublishedChanges(_Entry):
     """Printed changes of the connections, in points: from one task of params.yaml to another."""
 
@@ -86,7 +91,8 @@ def _kind(content: Any) -> str:
 Published = Annotated[
     Annotated[PublishedTable, Tag("table")]
     | Annotated[PublishedChanges, Tag("changes")]
-    | Annotated[PublishedRatio, Tag("ratio")],
+    | Annotated[PublishedRatio, Tag("ratio")]
+    | Annotated[PublishedFigure, Tag("figure")],
     Discriminator(_kind),
 ]
 
@@ -147,11 +153,6 @@ def load_yaml(path: Path, adapter: TypeAdapter[Any]) -> Any:
 
     Raises:
         TaskshareError: a file that is not there or not valid, with the place in it.
-    """
-    """Return what a YAML file holds, validated.
-
-    Raises:
-        TaskshareError: a file that is absent or not valid.
     """
     try:
         return adapter.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))

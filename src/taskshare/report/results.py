@@ -73,6 +73,12 @@ class Results:
         return path if path.is_file() else None
 
 
+def generated(params: Params, results: Results, dataset: str, variant: str) -> bool:
+    """Return whether prepared data are generated: as their facts say, or where there are none, as params.yaml does."""
+    facts = results.facts(dataset, variant) or {}
+    return bool(facts.get("synthetic", params.source_kind(dataset) == "synthetic"))
+
+
 def task_of(column: str) -> str:
     """Return the task of a table's column, which is TASK or TASK/GROUP."""
     return column.partition("/")[0]

@@ -16,6 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from taskshare import device, files
 from taskshare.config import Run, Training
+from taskshare.config.checks import same_net
 from taskshare.data.arrays import ImageArray
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
@@ -109,6 +110,11 @@ def _inherited(run: Run, parent: Path | None) -> dict[str, Tensor]:
         raise TaskshareError(
             f"{parent}: a parent of another data set ({old.dataset}, {old.variant_name}); {run.key} learns from "
             f"{run.dataset}, {run.variant_name}"
+        )
+    if old.network.scheme != "dynamic" or not same_net(old.network, run.network) or old.seed != run.seed:
+        raise TaskshareError(
+            f"{parent}: {old.key}, {old.network.scheme}, is not the net that {run.key} starts from; it needs a dynamic "
+            f"net of the same network and seed"
         )
     wanted = [task for task in run.tasks if run.start.kind == "removal" or task not in run.trained_tasks]
     missing = [task for task in wanted if task not in old.tasks]

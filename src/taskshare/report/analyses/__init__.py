@@ -19,7 +19,7 @@ from taskshare.report.analyses.convergence import ShownConvergence, shown_conver
 from taskshare.report.analyses.removal import ShownRemoval, shown_removal
 from taskshare.report.analyses.response_maps import ShownMaps, shown_maps
 from taskshare.report.published import Published, PublishedChanges, PublishedRatio
-from taskshare.report.results import Results
+from taskshare.report.results import Results, generated
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class LimitRow:
     Attributes:
         seed: of the run.
         identity: largest difference of logits between alpha = identity and single-task nets.
-        equal: largest relative difference of the trunk's gradient between equal alpha and hard sharing.
+        equal: largest relative difference between equal alpha and hard sharing, of the trunk's gradient to the sum over
+            the subnets, and to n times the gradient of each.
     """
 
     seed: int
@@ -55,7 +56,9 @@ class Analysis:
     Attributes:
         kind: as in params.yaml.
         id: the experiment's key in params.yaml.
-        title: its heading.
+        title: its heading, the experiment's key if nothing is published.
+        question: what it asks; empty if nothing is published.
+        note: what a reader has to know.
         source: the place in the paper.
         readings: ids of the deviation register that concern it.
         synthetic: whether its data are generated.
@@ -67,6 +70,8 @@ class Analysis:
     kind: str
     id: str
     title: str
+    question: str
+    note: str
     source: str
     readings: list[str]
     synthetic: bool
@@ -94,29 +99,22 @@ def _analysis(
     params: Params, name: str, experiment: Experiment, published: Published | None, results: Results
 ) -> Analysis:
     shown: Shown | None
+    first = params.spec(experiment.run_names[0])
     match experiment:
         case ResponseMaps(run=run):
-            label, title, section = "Figure 2", "Which attributes look at the same places?", "section 2, Figure 2"
-            readings = ["fang2017-22", "ours-groups"]
             files = [f"evaluation/{run}/seed*/{content}" for content in (RESPONSE_MAPS, COOCCURRENCE)]
             code, shown = ["response_maps"], shown_maps(params, name, experiment, results)
         case Connections(run=run):
-            label, title, section = "", f"What the tasks of {run} take from each other", "section 4.3, Figures 4 and 5"
-            readings = ["fang2017-4", "fang2017-18"]
             files = [f"training/{run}/seed*/transfer.parquet", f"evaluation/{run}/seed*/{CONNECTIONS}"]
             code = ["connections", "relations"]
             shown = shown_connections(params, name, experiment, results)
         case Removal(after=after):
-            label, title, section = "Table 6", "Who takes over what removed tasks gave?", "section 4.3, Table 6"
-            readings = ["fang2017-17", "fang2017-19", "ours-removal-iterations"]
             parent = next(params.jobs(after)).start
             files = [f"evaluation/{run}/seed*/{CONNECTIONS}" for run in (parent.job if parent else after, after)]
             files.append(f"training/{after}/seed*/provenance.json")
             printed = published.rows if isinstance(published, PublishedChanges) else {}
             code, shown = ["removal"], shown_removal(params, experiment, printed, results)
         case Convergence(task=task):
-            label, title, section = "Figure 6", f"Does {task} learn faster in a trained net?", "section 4.4, Figure 6"
-            readings = ["fang2017-20", "fang2017-21", "ours-incremental-selection"]
             runs = [
                 next(job.name for job in params.jobs(run) if task in job.trained_tasks) for run in experiment.run_names
             ]
@@ -125,16 +123,17 @@ def _analysis(
             printed_ratio = published.ratio if isinstance(published, PublishedRatio) else None
             code, shown = ["convergence"], shown_convergence(params, name, experiment, printed_ratio, results)
         case Limits(run=run):
-            label, title, section = "", "The two limits of the connections", "section 3"
-            readings, files = ["fang2017-2"], [f"evaluation/{run}/seed*/{LIMITS}"]
+            files = [f"evaluation/{run}/seed*/{LIMITS}"]
             code, shown = ["__init__"], _limits(params, experiment, results)
     return Analysis(
         kind=experiment.kind,
         id=name,
-        title=f"{label}. {title}" if label else title,
-        source=f"Fang et al. 2017, {section}",
-        readings=readings,
-        synthetic=_synthetic(params, experiment.run_names[0], results),
+        title=". ".join(filter(None, (published.label, published.title))) if published else name,
+        question=published.question if published else "",
+        note=published.note if published else "",
+        source=published.source if published else "no published numbers",
+        readings=published.readings if published else [],
+        synthetic=generated(params, results, first.dataset, first.variant),
         files=files,
         code=[f"src/taskshare/report/analyses/{module}.py" for module in code],
         shown=shown,
@@ -143,14 +142,8 @@ def _analysis(
 
 def _limits(params: Params, experiment: Limits, results: Results) -> ShownLimits | None:
     rows = [
-        LimitRow(job.seed, found["identity"]["maximum_difference"], found["equal"]["maximum_relative_difference"])
+        LimitRow(job.seed, found["identity"]["maximum_difference"], max(found["equal"].values()))
         for job in params.jobs(experiment.run)
         if (found := results.limits(job.name, job.seed))
     ]
     return ShownLimits(experiment.run, rows) if rows else None
-
-
-def _synthetic(params: Params, run_name: str, results: Results) -> bool:
-    run = params.spec(run_name)
-    facts = results.facts(run.dataset, run.variant) or {}
-    return bool(facts.get("synthetic", params.source_kind(run.dataset) == "synthetic"))

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from taskshare.report import svg
+from taskshare.report import figures, svg
 from taskshare.report.figures import LOOKS, Look
 
 SEQUENTIAL = colormaps["viridis"]
 GREY = "#7d858e"
-STROKES: list[str | tuple[int, tuple[int, ...]]] = ["-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), ":"]
+STROKES = [stroke for stroke, _ in figures.STROKES]
 CELLS_PER_SIDE = 16
 """A map with more cells along one side is drawn coarser."""
 SHADES = 64

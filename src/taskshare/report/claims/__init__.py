@@ -17,7 +17,7 @@ from taskshare.report.claims.entries import (
     load_claims,
 )
 from taskshare.report.claims.judged import JudgedCell, Verdict, weakest
-from taskshare.report.results import Results
+from taskshare.report.results import Results, generated
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,8 @@ def _judge(
 
 
 def _generated(params: Params, results: Results, experiments: Iterable[str]) -> bool:
-    """Whether the scale or any data of some experiments are a demonstration."""
+    """Whether any data of some experiments are generated."""
     known = {name for name in experiments if name in params.experiments}
     specs = [params.spec(run_name) for name in known for run_name in params.experiments[name].run_names]
-    return params.scale == "demo" or any(
-        (results.facts(dataset, variant) or {}).get("synthetic", params.source(dataset) == "synthetic")
-        for dataset, variant in {(spec.dataset, spec.variant) for spec in specs}
-    )
+    pairs = {(spec.dataset, spec.variant) for spec in specs}
+    return any(generated(params, results, dataset, variant) for dataset, variant in pairs)

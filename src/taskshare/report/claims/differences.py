@@ -90,7 +90,7 @@ def judge(test: DifferenceTest, estimates: Sequence[Estimate | None]) -> Judgeme
             JudgedCell(
                 label=comparison.label,
                 unit="points",
-                verdict=side(p_value, estimate.effect + comparison.margin),
+                verdict=side(p_value, estimate.effect + comparison.margin, len(estimate.seeds)),
                 effect=estimate.effect,
                 low=estimate.low,
                 high=estimate.high,
@@ -106,7 +106,7 @@ def judge(test: DifferenceTest, estimates: Sequence[Estimate | None]) -> Judgeme
 
 def _few(seeds: int) -> str:
     if seeds == 1:
-        return "one seed: images alone are redrawn"
+        return "one seed decides nothing: images alone are redrawn"
     return f"{seeds} seeds: interval too narrow" if seeds < FEW_SEEDS else ""
 
 

@@ -59,9 +59,9 @@ def enabled_experiment(params: Params, name: str, kind: type[AnyExperiment]) -> 
     return experiment if isinstance(experiment, kind) and experiment.enabled else None
 
 
-def side(p_value: float, distance: float) -> CellVerdict:
-    """Say what a number with this p-value says of a claim that wants `distance` above 0."""
-    if p_value >= SIGNIFICANCE:
+def side(p_value: float, distance: float, seeds: int) -> CellVerdict:
+    """Say what a number with this p-value says of a claim that wants `distance` above 0; one seed decides nothing."""
+    if p_value >= SIGNIFICANCE or seeds == 1:
         return "undecided"
     return "supports" if distance > 0 else "contradicts"
 

@@ -42,7 +42,7 @@ def judge(params: Params, results: Results, test: RelationsTest) -> Judgement:
     known = spread is not None and spread.half_width is not None
     cell = replace(
         absent,
-        verdict=side(min(found.p_value, opposite.p_value), found.statistic),
+        verdict=side(min(found.p_value, opposite.p_value), found.statistic, len(tables)),
         effect=found.statistic,
         low=spread.low if spread and known else None,
         high=spread.high if spread and known else None,
@@ -50,7 +50,7 @@ def judge(params: Params, results: Results, test: RelationsTest) -> Judgement:
         adjusted=found.p_value,
         seeds=len(tables),
         note=f"smallest p that is possible: {found.smallest_p:.3f}, 1 of {found.partitions} groupings"
-        + ("; one seed" if len(tables) == 1 else ""),
+        + ("; one seed decides nothing" if len(tables) == 1 else ""),
     )
     headline = f"On layer {experiment.layer}, α within the groups less α between them is {signed(found.statistic, 3)}"
     if test.statistic == "trend":
