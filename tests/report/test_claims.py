@@ -445,7 +445,7 @@ def test_all_kinds_of_tests_can_be_shown(demo):
 
 
 def test_small_differences_are_not_rounded_away(demo):
-    assert 'data-quantity="effect" data-value="2e-07">2.0e-07<' in page(demo)
+    assert 'data-quantity="effect" data-value="2e-12">2.0e-12<' in page(demo)
 
 
 def test_a_page_without_claims_says_so():
