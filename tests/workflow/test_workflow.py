@@ -33,6 +33,18 @@ def planned_jobs(done):
     return {} if table is None else {name: int(n) for name, n in re.findall(r"(\w+) +(\d+)", table.group(1))}
 
 
+def planned_with_other_rate(workspace, run):
+    """Jobs that a changed learning rate of one run asks for."""
+    original = (workspace.folder / "params.yaml").read_text(encoding="utf-8")
+    params = yaml.safe_load(original)
+    params["runs"][run]["training"] = {"learning_rate": 0.01}
+    try:
+        workspace.write_params(params)
+        return planned_jobs(workspace.snakemake("-n"))
+    finally:
+        (workspace.folder / "params.yaml").write_text(original, encoding="utf-8")
+
+
 def test_the_report_shows_the_balanced_accuracy_of_the_stored_scores(finished):
     workspace, done = finished
     report = workspace.folder / "results/tiny/report/report.html"
@@ -82,29 +94,13 @@ def test_a_copy_with_other_time_stamps_does_nothing(finished, tmp_path):
 
 
 def test_a_changed_learning_rate_reruns_only_what_depends_on_it(finished):
-    workspace, _ = finished
-    original = (workspace.folder / "params.yaml").read_text(encoding="utf-8")
-    params = yaml.safe_load(original)
-    params["runs"]["celeba-hard"]["training"] = {"learning_rate": 0.01}
-    try:
-        workspace.write_params(params)
-        planned = planned_jobs(workspace.snakemake("-n"))
-    finally:
-        (workspace.folder / "params.yaml").write_text(original, encoding="utf-8")
+    planned = planned_with_other_rate(finished[0], "celeba-hard")
     measured = {"evaluate": 1, "response_maps": 1}
     assert planned == {"train": 1, **measured, "parameters": 1, "report": 1, "all": 1, "total": 6}
 
 
 def test_a_changed_parent_reruns_its_children_and_what_is_measured_of_them(finished):
-    workspace, _ = finished
-    original = (workspace.folder / "params.yaml").read_text(encoding="utf-8")
-    params = yaml.safe_load(original)
-    params["runs"]["celeba-dynamic-six"]["training"] = {"learning_rate": 0.01}
-    try:
-        workspace.write_params(params)
-        planned = planned_jobs(workspace.snakemake("-n"))
-    finally:
-        (workspace.folder / "params.yaml").write_text(original, encoding="utf-8")
+    planned = planned_with_other_rate(finished[0], "celeba-dynamic-six")
     assert planned == {"train": 2, "evaluate": 2, "parameters": 1, "report": 1, "all": 1, "total": 7}
 
 

@@ -1,5 +1,6 @@
 """Dynamic multi-task learning (DMT): parallel subnets, joined layer by layer by task transfer connections."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +73,7 @@ class Trace:
     logits: Tensor
 
 
-class ParallelSubnets(nn.Module):
+class ParallelSubnets(nn.Module, ABC):
     """Subnets side by side that may take from each other between the two halves of a layer.
 
     A scheme says what `respond`, `mix` and `classify` do for one tensor per task.
@@ -80,24 +81,24 @@ class ParallelSubnets(nn.Module):
 
     tasks: int
 
+    @abstractmethod
     def respond(self, number: int, features: list[Tensor]) -> list[Tensor]:
         """Return each task's response of hidden layer `number`, 1 to 6."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mix(self, number: int, responses: list[Tensor]) -> list[Tensor]:
         """Return what each task hands on from layer `number`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def classify(self, features: list[Tensor]) -> list[Tensor]:
         """Return each task's logits, (N,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def connection_strengths(self) -> dict[int, Tensor]:
         """Return alpha per layer, detached, (from i, to j), 0 where there is no connection.
 
         It is the mean over channels where alpha has them.
         """
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (N, C, H, W) to logits (N, tasks)."""

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from taskshare.config import Connections
-from taskshare.evaluation.permutation import PermutationTest, group_contrast, permutation_test
+from taskshare.evaluation.permutation import PermutationTest, group_contrast
+from taskshare.evaluation.relations import alpha_matrix, contrast_test
 from taskshare.report.analyses.response_maps import first_groups
 
 SIGNIFICANT = 0.05
@@ -54,20 +55,16 @@ def relations(kept: pd.DataFrame, experiment: Connections) -> Relations | None:
     if not (same & pairs).any() or same.all():
         return None
 
-    def matrix(rows: pd.DataFrame) -> np.ndarray:
-        means = rows.groupby(["source", "target"])["alpha"].mean().unstack()
-        return means.reindex(index=tasks, columns=tasks).to_numpy(np.float64)
-
     layers = []
     for layer in sorted(kept["layer"].unique().tolist()):
-        alpha = matrix(kept[kept["layer"] == layer])
+        alpha = alpha_matrix(kept, tasks, layer)
         layers.append(LayerRelation(layer, float(alpha[same & pairs].mean()), float(alpha[~same].mean())))
     tested = kept[kept["layer"] == experiment.layer]
     if tested.empty:
         return Relations(layers, experiment.layer, None, {}, f"Layer {experiment.layer} is not joined: no test.")
-    test = permutation_test(lambda labels: group_contrast(matrix(tested), labels), groups)
+    test = contrast_test(alpha_matrix(tested, tasks, experiment.layer), groups)
     seeds = {
-        seed: group_contrast(matrix(tested[tested["seed"] == seed]), groups)
+        seed: group_contrast(alpha_matrix(tested[tested["seed"] == seed], tasks, experiment.layer), groups)
         for seed in tested["seed"].unique().tolist()
     }
     return Relations(layers, experiment.layer, test, seeds, _reading(layers, experiment.layer, test, seeds))

@@ -1,13 +1,13 @@
 """Claims about which tasks connect with which: exact permutation tests of groups."""
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from taskshare.config import Connections, Params
-from taskshare.evaluation.permutation import group_contrast, permutation_test
+from taskshare.evaluation.permutation import group_contrast
+from taskshare.evaluation.relations import alpha_matrix, alpha_slope, contrast_test
 from taskshare.report.claims.entries import RelationsTest
 from taskshare.report.claims.judged import (
     SIGNIFICANCE,
@@ -34,11 +34,14 @@ def judge(params: Params, results: Results, test: RelationsTest) -> Judgement:
     if experiment is None or (len(layers) < 2 if test.statistic == "trend" else experiment.layer not in layers):
         return Judgement("not_run", "Not run.", [absent], [test.experiment])
     groups = np.array([name for name, tasks in experiment.groups.items() for _ in tasks])
-    by_seed = [_matrix(table, experiment, test.statistic) for table in tables]
-    mean = np.mean(by_seed, axis=0)
-    found = permutation_test(lambda labels: group_contrast(mean, labels), groups)
-    opposite = permutation_test(lambda labels: -group_contrast(mean, labels), groups)
-    spread = student_interval([group_contrast(matrix, groups) for matrix in by_seed])
+    tasks = [task for members in experiment.groups.values() for task in members]
+
+    def matrix(rows: pd.DataFrame) -> np.ndarray:
+        return alpha_slope(rows, tasks) if test.statistic == "trend" else alpha_matrix(rows, tasks, experiment.layer)
+
+    mean = matrix(pd.concat(tables))
+    found, opposite = contrast_test(mean, groups), contrast_test(mean, groups, sign=-1)
+    spread = student_interval([group_contrast(matrix(table), groups) for table in tables])
     known = spread is not None and spread.half_width is not None
     cell = replace(
         absent,
@@ -59,17 +62,3 @@ def judge(params: Params, results: Results, test: RelationsTest) -> Judgement:
     if found.smallest_p > SIGNIFICANCE:
         headline += f", and p cannot be below {found.smallest_p:.2f}, so this test cannot decide"
     return Judgement(of_all([cell]), f"{headline}.", [cell], [test.experiment])
-
-
-def _matrix(table: pd.DataFrame, experiment: Connections, statistic: Literal["contrast", "trend"]) -> np.ndarray:
-    """Alpha (from, to) in the groups' order: on the experiment's layer, or its least-squares slope from layer to layer.
-
-    The slope of a difference of means of alpha is the difference of means of its slopes.
-    """
-    tasks = [task for members in experiment.groups.values() for task in members]
-    by_layer = table.pivot(index=["source", "target"], columns="layer", values="alpha").astype(float)
-    if statistic == "contrast":
-        chosen = by_layer[experiment.layer]
-    else:
-        chosen = pd.Series(np.polyfit(by_layer.columns.to_numpy(float), by_layer.to_numpy().T, 1)[0], by_layer.index)
-    return chosen.unstack("target").loc[tasks, tasks].to_numpy()
