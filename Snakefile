@@ -16,8 +16,10 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from taskshare import config as configuration
 from taskshare.errors import TaskshareError
 from taskshare.graph import (
+    CONNECTIONS,
     COOCCURRENCE,
     EVALUATION_FILES,
+    LIMITS,
     RESPONSE_MAPS,
     TRAINING_FILES,
     Graph,

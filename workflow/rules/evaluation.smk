@@ -61,7 +61,7 @@ rule connections:
             graph.job(wildcards.run, wildcards.seed), ("train",)
         ),
     output:
-        f"{graph.results}/evaluation/{{run}}/seed{{seed}}/connections.parquet",
+        f"{graph.results}/evaluation/{{run}}/seed{{seed}}/{CONNECTIONS}",
     log:
         f"{graph.results}/logs/evaluation/{{run}}/seed{{seed}}-connections.log",
     conda:
@@ -85,7 +85,7 @@ rule limits:
             graph.job(wildcards.run, wildcards.seed), ("train",)
         ),
     output:
-        f"{graph.results}/evaluation/{{run}}/seed{{seed}}/limits.json",
+        f"{graph.results}/evaluation/{{run}}/seed{{seed}}/{LIMITS}",
     log:
         f"{graph.results}/logs/evaluation/{{run}}/seed{{seed}}-limits.log",
     conda:

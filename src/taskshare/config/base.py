@@ -1,6 +1,6 @@
 """The base of every model of params.yaml, and the types that several of them share."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,3 +14,8 @@ class Model(BaseModel):
     """A part of params.yaml: unknown keys are errors, and nothing changes after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def kind_or_table(content: Any) -> str:
+    """Return the kind that tells apart the members of a union, of raw content or a model; without one it is a table."""
+    return content.get("kind", "table") if isinstance(content, dict) else content.kind

@@ -1,10 +1,10 @@
 """What params.yaml says of experiments: which runs fill which table or figure."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from taskshare.config.base import Model, Name, PositiveInt
+from taskshare.config.base import Model, Name, PositiveInt, kind_or_table
 
 Groups = dict[Name, Annotated[list[str], Field(min_length=1)]]
 
@@ -106,10 +106,6 @@ class Limits(_Entry):
         return [self.run]
 
 
-def _kind(content: Any) -> str:
-    return content.get("kind", "table") if isinstance(content, dict) else content.kind
-
-
 Experiment = Annotated[
     Annotated[Table, Tag("table")]
     | Annotated[ResponseMaps, Tag("response_maps")]
@@ -117,5 +113,5 @@ Experiment = Annotated[
     | Annotated[Removal, Tag("removal")]
     | Annotated[Convergence, Tag("convergence")]
     | Annotated[Limits, Tag("limits")],
-    Discriminator(_kind),
+    Discriminator(kind_or_table),
 ]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, model_validator
 
+from taskshare.config.base import kind_or_table
 from taskshare.errors import TaskshareError
 
 
@@ -84,16 +85,12 @@ class PublishedRatio(_Entry):
     ratio: float = Field(gt=1)
 
 
-def _kind(content: Any) -> str:
-    return content.get("kind", "table") if isinstance(content, dict) else content.kind
-
-
 Published = Annotated[
     Annotated[PublishedTable, Tag("table")]
     | Annotated[PublishedChanges, Tag("changes")]
     | Annotated[PublishedRatio, Tag("ratio")]
     | Annotated[PublishedFigure, Tag("figure")],
-    Discriminator(_kind),
+    Discriminator(kind_or_table),
 ]
 
 
