@@ -172,7 +172,7 @@ def evaluate(
     on_bad_image: Annotated[Literal["stop", "skip"], typer.Option(help="with --source: stop or skip")] = "stop",
     device: DeviceOption = "auto",
 ) -> None:
-    """Measure balanced accuracy on the run's own test images, or on any source of the same layout."""
+    """Measure balanced accuracy and landmarks on the run's own test images, or on any source of the same layout."""
     from taskshare.evaluation import outside, scoring
 
     if (prepared is None) == (source is None):
@@ -183,10 +183,13 @@ def evaluate(
         assert source is not None
         metrics = outside.evaluate_source(checkpoint, source, split, out, on_bad_image, device)
     for task, measured in metrics["tasks"].items():
-        print(
-            f"{task}: balanced accuracy {100 * measured['balanced_accuracy']:.2f} % "
-            f"({measured['positives']} positives, {measured['negatives']} negatives)"
-        )
+        if "detection_rate" in measured:
+            print(f"{task}: found in {100 * measured['detection_rate']:.2f} % of {measured['images']} images")
+        else:
+            print(
+                f"{task}: balanced accuracy {100 * measured['balanced_accuracy']:.2f} % "
+                f"({measured['positives']} positives, {measured['negatives']} negatives)"
+            )
 
 
 @verb
@@ -228,6 +231,46 @@ def limits(
     from taskshare.evaluation import limits as extremes
 
     extremes.measure(checkpoint, prepared, out, device)
+
+
+@verb
+def feature_maps(
+    checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with the separation scheme")],
+    prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
+    out: Annotated[Path, typer.Option(help="safetensors file to write")],
+    block: Annotated[int, typer.Option(min=1, help="whose last convolution is measured")] = 1,
+    device: DeviceOption = "auto",
+) -> None:
+    """Measure the feature maps of the shared column and of the task columns."""
+    from taskshare.evaluation import feature_maps as maps
+
+    maps.measure(checkpoint, prepared, block, out, device)
+
+
+@verb
+def constant(
+    prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
+    dataset: JsonOption,
+    size: Annotated[int, typer.Option(help="height and width of a prepared image in pixels")],
+    out: Annotated[Path, typer.Option(help="metrics.json to write")],
+) -> None:
+    """Measure one answer for all test images: the mean landmarks, and each attribute's commoner label."""
+    from taskshare.evaluation import constant as predictor
+
+    predictor.measure(prepared, _parse(config.Dataset, dataset).labels, size, out)
+
+
+@verb
+def costs(
+    nets: Annotated[str, typer.Option(help="JSON or a file of it: batch_size, and nets by label, each a list of runs")],
+    out: Annotated[Path, typer.Option(help="JSON file to write")],
+    device: DeviceOption = "auto",
+) -> None:
+    """Measure parameters, FLOPs and times of untrained nets."""
+    from taskshare.evaluation import costs as measurement
+
+    compared = _parse(config.CostsInput, nets)
+    measurement.measure(compared.nets, compared.batch_size, out, device)
 
 
 @verb

@@ -4,10 +4,22 @@ Imports no more than `config` does, and for the same reason.
 """
 
 import json
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from taskshare.config import Connections, Limits, Params, Removal, ResponseMaps, Run
+from taskshare.config import (
+    Connections,
+    Costs,
+    Entry,
+    FeatureMaps,
+    Limits,
+    Params,
+    Removal,
+    ResponseMaps,
+    Run,
+    Table,
+)
 from taskshare.errors import TaskshareError
 
 # What the jobs of training and evaluation write.
@@ -15,7 +27,8 @@ WEIGHTS, SCORES = "weights.safetensors", "scores.parquet"
 RECORDS = ("history.parquet", "transfer.parquet", "timing.parquet", "provenance.json")
 METRICS = "metrics.json"
 CONNECTIONS, RESPONSE_MAPS, COOCCURRENCE = "connections.parquet", "response_maps.parquet", "cooccurrence.parquet"
-LIMITS = "limits.json"
+LIMITS, LANDMARKS_FILE, FEATURE_MAPS = "limits.json", "landmarks.parquet", "feature_maps.safetensors"
+Kind = TypeVar("Kind", bound=Entry)
 TRAINING_FILES = (WEIGHTS, *RECORDS)
 EVALUATION_FILES = (SCORES, METRICS)
 # Files of a source folder that stand for its content; single images are too many to look at in every call.
@@ -92,6 +105,11 @@ class Graph:
         """Return the weights that a run starts from; none for a run without a parent."""
         return [f"{self.results}/training/{run.start.job}/seed{run.seed}/{WEIGHTS}"] if run.start else []
 
+    def landmark_runs(self) -> str:
+        """Return a regular expression of the jobs that find landmarks; it matches none where there are none."""
+        names = dict.fromkeys(re.escape(job.name) for job in self.jobs.values() if job.finds_landmarks)
+        return "|".join(names) or "(?!)"
+
     def manifests(self, run: Run) -> list[str]:
         """Return the manifest of each task that a run trains."""
         folder = f"{self.prepared(run)}/manifests"
@@ -119,12 +137,47 @@ class Graph:
                     wanted.setdefault(run_name, []).append(CONNECTIONS)
             elif isinstance(experiment, Limits):
                 wanted.setdefault(experiment.run, []).append(LIMITS)
+            elif isinstance(experiment, FeatureMaps):
+                wanted.setdefault(experiment.run, []).append(FEATURE_MAPS)
         return [
             f"{self.results}/evaluation/{job.key}/{name}"
             for run_name, names in wanted.items()
             for job in self.params.jobs(run_name)
             for name in dict.fromkeys(names)
+        ] + [*self.constants(), *(f"{self.results}/evaluation/costs/{name}.json" for name in self._enabled(Costs))]
+
+    def constants(self) -> list[str]:
+        """Return the metrics of the constant predictor for each prepared variant that a table asks for."""
+        specs = [self.params.spec(table.run_names[0]) for table in self._enabled(Table).values() if table.constant]
+        folders = dict.fromkeys(f"{spec.dataset}/{spec.variant}" for spec in specs)
+        return [f"{self.results}/evaluation/constant/{folder}/{METRICS}" for folder in folders]
+
+    def costs_json(self, name: str) -> str:
+        """Return as JSON what a costs experiment compares: by label the runs whose nets are needed together."""
+        experiment = self._enabled(Costs)[name]
+        first = next(self.params.jobs(experiment.shared))
+        nets = {"Hard sharing": [first]}
+        for label, run_name in experiment.separation.items():
+            jobs = list(self.params.jobs(run_name))
+            nets[label] = [job for job in jobs if job.seed == jobs[0].seed]
+        nets["One net per task"] = [
+            first.model_copy(update={"name": f"{first.name}.{task}", "tasks": [task]}) for task in first.tasks
         ]
+        content = {
+            label: [run.model_dump(mode="json", exclude_defaults=True) for run in runs] for label, runs in nets.items()
+        }
+        return json.dumps({"batch_size": experiment.batch_size, "nets": content})
+
+    def map_block(self, run: str) -> int:
+        """Return the block whose feature maps are measured for a run."""
+        return next(item.block for item in self._enabled(FeatureMaps).values() if item.run == run)
+
+    def _enabled(self, kind: type[Kind]) -> dict[str, Kind]:
+        found: dict[str, Kind] = {}
+        for name, item in self.params.experiments.items():
+            if isinstance(item, kind) and item.enabled:
+                found[name] = item
+        return found
 
     def map_layer(self, run: str) -> int:
         """Return the layer whose response maps are measured for a run."""
@@ -140,6 +193,11 @@ class Graph:
             *(f"{folder}/{name}" for folder in folders for name in ("facts.json", "contact_sheet.png")),
             *(f"{self.results}/training/{key}/{name}" for key in self.jobs for name in RECORDS),
             *(f"{self.results}/evaluation/{key}/{name}" for key in self.jobs for name in EVALUATION_FILES),
+            *(
+                f"{self.results}/evaluation/{key}/{LANDMARKS_FILE}"
+                for key, job in self.jobs.items()
+                if job.finds_landmarks
+            ),
             *self.analyses(),
         ]
 

@@ -37,7 +37,7 @@ def test_resampled_batches_hold_equal_positives_and_negatives_of_every_task(iter
     batches = Batches(make_run(), LABELS, pools("resampled"))
     indices = batches.indices(iteration)
     assert indices.shape == (3, 8)
-    assert batches.labels(indices).mean(0).tolist() == [0.5, 0.5, 0.5]
+    assert [own[row].mean() for own, row in zip(LABELS, indices, strict=True)] == [0.5, 0.5, 0.5]
 
 
 def test_original_pools_keep_their_rates():
@@ -46,9 +46,9 @@ def test_original_pools_keep_their_rates():
     assert run_labels[0, stream.take(0, 40)].mean() == 0.25
 
 
-def test_a_shared_batch_has_the_labels_of_all_tasks(make_run):
+def test_a_shared_batch_is_one_pool_for_all_tasks(make_run):
     run = make_run(sampling="original", batches="shared", tasks=["Bright", "Left"])
     batches = Batches(run, LABELS[:2], [np.arange(40), np.arange(40)])
-    indices = batches.indices(3)
-    assert indices.shape == (1, 8)
-    assert (batches.labels(indices) == LABELS[:2, indices[0]].T).all()
+    assert batches.indices(3).shape == (1, 8)
+    passed = np.concatenate([batches.indices(iteration)[0] for iteration in range(5)])
+    assert sorted(passed) == list(range(40))

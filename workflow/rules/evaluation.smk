@@ -1,4 +1,4 @@
-# Weights -> scores of every test image and balanced accuracy; contrast maps, connections and limits of some nets.
+# Weights -> scores of every test image, balanced accuracy and landmarks; maps, connections, limits and costs of some nets.
 
 
 rule evaluate:
@@ -23,6 +23,44 @@ rule evaluate:
     shell:
         "python -m taskshare evaluate --checkpoint {input.weights:q} --prepared {params.prepared:q}"
         " --out {params.out:q} > {log:q} 2>&1"
+
+
+use rule evaluate as evaluate_landmarks with:
+    output:
+        multiext(
+            f"{graph.results}/evaluation/{{run}}/seed{{seed}}/",
+            *EVALUATION_FILES,
+            LANDMARKS_FILE,
+        ),
+    wildcard_constraints:
+        run=graph.landmark_runs(),
+
+
+# Both write scores: a run that finds landmarks is one for the second.
+ruleorder: evaluate_landmarks > evaluate
+
+
+rule constant:
+    input:
+        lambda wildcards: [
+            f"{graph.results}/data/{wildcards.dataset}/{wildcards.variant}/{split}.parquet"
+            for split in ("train", "test")
+        ],
+    output:
+        f"{graph.results}/evaluation/constant/{{dataset}}/{{variant}}/{METRICS}",
+    log:
+        f"{graph.results}/logs/evaluation/constant/{{dataset}}/{{variant}}.log",
+    conda:
+        "../envs/taskshare.yaml"
+    params:
+        prepared=lambda wildcards, input: str(Path(input[0]).parent),
+        dataset=lambda wildcards: graph.dataset_json(wildcards.dataset),
+        size=lambda wildcards: graph.params.variant(
+            wildcards.dataset, wildcards.variant
+        ).size,
+    shell:
+        "python -m taskshare constant --prepared {params.prepared:q} --dataset {params.dataset:q}"
+        " --size {params.size} --out {output:q} > {log:q} 2>&1"
 
 
 rule response_maps:
@@ -100,3 +138,44 @@ rule limits:
     shell:
         "python -m taskshare limits --checkpoint {input.weights:q} --prepared {params.prepared:q}"
         " --out {params.out:q} > {log:q} 2>&1"
+
+
+rule feature_maps:
+    input:
+        weights=f"{graph.results}/training/{{run}}/seed{{seed}}/weights.safetensors",
+        prepared=lambda wildcards: graph.prepared_files(
+            graph.job(wildcards.run, wildcards.seed), ("test",)
+        ),
+    output:
+        f"{graph.results}/evaluation/{{run}}/seed{{seed}}/{FEATURE_MAPS}",
+    log:
+        f"{graph.results}/logs/evaluation/{{run}}/seed{{seed}}-feature_maps.log",
+    conda:
+        "../envs/taskshare.yaml"
+    resources:
+        gpu=graph.gpus_per_job(),
+    params:
+        prepared=lambda wildcards: graph.prepared(
+            graph.job(wildcards.run, wildcards.seed)
+        ),
+        block=lambda wildcards: graph.map_block(wildcards.run),
+    shell:
+        "python -m taskshare feature-maps --checkpoint {input.weights:q} --prepared {params.prepared:q}"
+        " --block {params.block} --out {output:q} > {log:q} 2>&1"
+
+
+rule costs:
+    output:
+        f"{graph.results}/evaluation/costs/{{experiment}}.json",
+    log:
+        f"{graph.results}/logs/evaluation/costs/{{experiment}}.log",
+    conda:
+        "../envs/taskshare.yaml"
+    # Alone on the machine, for it measures times.
+    threads: workflow.cores
+    resources:
+        gpu=graph.gpus_per_job(),
+    params:
+        nets=lambda wildcards: graph.costs_json(wildcards.experiment),
+    shell:
+        "python -m taskshare costs --nets {params.nets:q} --out {output:q} > {log:q} 2>&1"

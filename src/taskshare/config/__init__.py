@@ -6,27 +6,41 @@ that holds nothing but Snakemake.
 
 from taskshare.config.data import GENERATED_OR_OFFICIAL, SPLITS, Dataset, Split, Synthetic, Variant
 from taskshare.config.experiments import (
+    Architecture,
     Connections,
     Convergence,
+    Costs,
+    Entry,
     Experiment,
+    FeatureMaps,
+    Landmarks,
     Limits,
+    Metric,
     Removal,
     ResponseMaps,
     Table,
 )
 from taskshare.config.loading import explain, json_schema, load, validate
-from taskshare.config.network import Network, Transfer
+from taskshare.config.network import AnyNetwork, Network, Transfer, VggNetwork
 from taskshare.config.params import Params
-from taskshare.config.run import Parent, Run, RunSpec, Start, Training
+from taskshare.config.run import CostsInput, Parent, Run, RunSpec, Start, Training
 
 __all__ = [
     "GENERATED_OR_OFFICIAL",
     "SPLITS",
+    "AnyNetwork",
+    "Architecture",
     "Connections",
     "Convergence",
+    "Costs",
+    "CostsInput",
     "Dataset",
+    "Entry",
     "Experiment",
+    "FeatureMaps",
+    "Landmarks",
     "Limits",
+    "Metric",
     "Network",
     "Params",
     "Parent",
@@ -41,6 +55,7 @@ __all__ = [
     "Training",
     "Transfer",
     "Variant",
+    "VggNetwork",
     "explain",
     "json_schema",
     "load",

@@ -1,11 +1,24 @@
 """What must hold between entries of params.yaml; each check raises ValueError with the key and what to do."""
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
-from taskshare.config.experiments import Connections, Convergence, Experiment, Limits, Removal, ResponseMaps, Table
-from taskshare.config.network import Network
+from taskshare.config.experiments import (
+    Architecture,
+    Connections,
+    Convergence,
+    Costs,
+    Experiment,
+    FeatureMaps,
+    Landmarks,
+    Limits,
+    Removal,
+    ResponseMaps,
+    Table,
+)
+from taskshare.config.network import AnyNetwork, Network, VggNetwork
 from taskshare.config.run import Parent, RunSpec
+from taskshare.config.tasks import LANDMARK_POINTS, LANDMARKS, answers
 
 if TYPE_CHECKING:
     from taskshare.config.params import Params
@@ -19,8 +32,17 @@ def check_child(params: "Params", where: str, run: RunSpec, parent: Parent) -> N
             f"{where}: its parent {parent.run} was trained on {old.dataset}, {old.variant}, and it asks for "
             f"{run.dataset}, {run.variant}; leave dataset and variant out, or take another parent"
         )
-    if old.network.scheme != "dynamic" or not same_net(run.network, old.network) or list(old.jobs) != [""]:
-        raise ValueError(f"{where}.parent.run: {parent.run} must be one dynamic net of the same network")
+    if list(old.jobs) != [""] or not can_start(parent.kind, run.network, old.network):
+        raise ValueError(f"{where}.parent.run: {parent.run} must be {wanted_parent(parent.kind)}")
+    missing = set(run.seeds or params.current.seeds) - set(old.seeds or params.current.seeds)
+    if missing:
+        raise ValueError(f"{where}.seeds: {parent.run} is not trained with seed {min(missing)}; add it there")
+    if not parent.separate:
+        _check_tasks(params, where, run, parent, old)
+
+
+def _check_tasks(params: "Params", where: str, run: RunSpec, parent: Parent, old: RunSpec) -> None:
+    """Check the tasks that leave or join a net."""
     if run.each_task_alone or run.groups:
         raise ValueError(f"{where}: a run with a parent is one net; leave each_task_alone and groups out")
     for task in parent.remove:
@@ -31,19 +53,36 @@ def check_child(params: "Params", where: str, run: RunSpec, parent: Parent) -> N
             raise ValueError(f"{where}.parent.add: {parent.run} has the task '{task}' already")
     if parent.remove and params.generations(parent.run):
         raise ValueError(f"{where}.parent.remove: {parent.run} learned its tasks one after another; remove from one")
-    if parent.remove and (run.network.transfer.alpha != "learned" or not run.network.transfer.layers):
+    transfer = cast(Network, run.network).transfer
+    if parent.remove and (transfer.alpha != "learned" or not transfer.layers):
         raise ValueError(f"{where}.parent.remove: {parent.run} learns no connections, so there is nothing to retrain")
     if run.tasks != child_tasks(old.tasks, parent):
         raise ValueError(f"{where}.tasks: leave them out; they follow from the parent")
-    missing = set(run.seeds or params.current.seeds) - set(old.seeds or params.current.seeds)
-    if missing:
-        raise ValueError(f"{where}.seeds: {parent.run} is not trained with seed {min(missing)}; add it there")
 
 
-def same_net(first: Network, second: Network) -> bool:
-    """Return whether two nets differ in nothing but the rate of beta, in which a child may differ from its parent."""
-    plain = [net.transfer.model_copy(update={"learning_rate_factor": 1.0}) for net in (first, second)]
-    return first.model_copy(update={"transfer": plain[0]}) == second.model_copy(update={"transfer": plain[1]})
+def can_start(kind: Literal["removal", "incremental", "separation"], child: AnyNetwork, parent: AnyNetwork) -> bool:
+    """Return whether a net can start from another one's weights in this way.
+
+    Removed and joining tasks: two dynamic nets that differ in nothing but the rate of beta. Separation: from a hard
+    sharing net with all convolutions shared, of the same convolutions.
+    """
+    if kind == "separation":
+        if not isinstance(child, VggNetwork) or not isinstance(parent, VggNetwork):
+            return False
+        sizes = child.channels == parent.channels and child.convolutions == parent.convolutions
+        schemes = (child.scheme, parent.scheme) == ("separation", "hard")
+        return schemes and sizes and parent.shared_blocks == len(parent.channels)
+    if not isinstance(child, Network) or not isinstance(parent, Network) or parent.scheme != "dynamic":
+        return False
+    plain = [net.transfer.model_copy(update={"learning_rate_factor": 1.0}) for net in (child, parent)]
+    return child.model_copy(update={"transfer": plain[0]}) == parent.model_copy(update={"transfer": plain[1]})
+
+
+def wanted_parent(kind: Literal["removal", "incremental", "separation"]) -> str:
+    """Return in words which nets `can_start` allows as a parent."""
+    if kind == "separation":
+        return "one vgg net with hard sharing that shares all convolutions, for a separation net of the same ones"
+    return "one dynamic net of the same network"
 
 
 def child_tasks(tasks: list[str], parent: Parent) -> list[str]:
@@ -67,10 +106,10 @@ def _check_experiment(params: "Params", where: str, experiment: Experiment) -> N
     specs = {name: params.spec(name) for name in experiment.run_names}
     match experiment:
         case Table():
-            _check_columns(where, experiment, specs)
+            _check_columns(params, where, experiment, specs)
         case ResponseMaps(run=run):
-            if specs[run].network.scheme != "hard":
-                raise ValueError(f"{where}.run: {run} is no run with hard sharing")
+            if specs[run].network.scheme != "hard" or specs[run].network.backbone != "subnet":
+                raise ValueError(f"{where}.run: {run} is no run with hard sharing of the subnet")
             _check_groups(where, experiment, specs[run])
         case Connections(run=run):
             if specs[run].network.scheme != "dynamic" or params.generations(run):
@@ -85,6 +124,28 @@ def _check_experiment(params: "Params", where: str, experiment: Experiment) -> N
             parent = specs[after].parent
             if parent is None or not parent.remove:
                 raise ValueError(f"{where}.after: {after} has no parent that lost tasks")
+        case Landmarks(rows=rows):
+            for run_name in rows.values():
+                if LANDMARKS not in itertools.chain(*specs[run_name].jobs.values()):
+                    raise ValueError(f"{where}.rows: {run_name} has no task {LANDMARKS}")
+        case FeatureMaps(run=run, block=block):
+            net = params.network(run)
+            if not isinstance(net, VggNetwork) or net.scheme != "separation" or net.branch_block:
+                raise ValueError(f"{where}.run: {run} is no separation run whose task columns start at the image")
+            if block > len(net.channels):
+                raise ValueError(f"{where}.block: {run} has {len(net.channels)} blocks, not {block}")
+        case Architecture(run=run):
+            if specs[run].network.scheme != "separation":
+                raise ValueError(f"{where}.run: {run} is no run with the separation scheme")
+        case Costs():
+            net = params.network(experiment.shared)
+            if not isinstance(net, VggNetwork) or net.scheme != "hard" or list(specs[experiment.shared].jobs) != [""]:
+                raise ValueError(
+                    f"{where}.shared: {experiment.shared} is no vgg run with hard sharing of all its tasks"
+                )
+            for run_name in experiment.separation.values():
+                if specs[run_name].network.scheme != "separation":
+                    raise ValueError(f"{where}.separation: {run_name} is no run with the separation scheme")
         case Convergence(task=task):
             alone, joining = specs[experiment.alone], specs[experiment.incremental]
             if [task] not in alone.jobs.values():
@@ -93,12 +154,20 @@ def _check_experiment(params: "Params", where: str, experiment: Experiment) -> N
                 raise ValueError(f"{where}.incremental: {experiment.incremental} does not add {task} to a parent")
 
 
-def _check_columns(where: str, table: Table, specs: dict[str, RunSpec]) -> None:
-    held = {task for spec in specs.values() for task in itertools.chain(*spec.jobs.values())}
-    held |= {f"{task}/{group}" for spec in specs.values() for group, tasks in spec.groups.items() for task in tasks}
+def _check_columns(params: "Params", where: str, table: Table, specs: dict[str, RunSpec]) -> None:
+    held: set[str] = set()
+    for spec in specs.values():
+        labels = params.datasets[spec.dataset].labels
+        for part, tasks in spec.jobs.items():
+            names = [name for task in tasks for name in answers(task, labels)]
+            held |= set(names) | ({f"{name}/{part}" for name in names} if spec.groups else set())
     for column in table.columns:
         if column not in held:
             raise ValueError(f"{where}.columns: no row has '{column}'; allowed: {', '.join(sorted(held))}")
+        if (column in LANDMARK_POINTS) != (table.metric == "detection_rate"):
+            raise ValueError(f"{where}.metric: detection_rate is for landmarks, and the others are for labels")
+    if table.constant and len({(spec.dataset, spec.variant) for spec in specs.values()}) > 1:
+        raise ValueError(f"{where}.constant: the rows are of several data sets or variants; leave it out")
 
 
 def _check_groups(where: str, experiment: ResponseMaps | Connections, spec: RunSpec) -> None:

@@ -2,9 +2,10 @@
 
 from typing import Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from taskshare.config.base import Label, Model, Name, PositiveInt
+from taskshare.config.tasks import JOINT_TASKS, LANDMARK_POINTS
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -47,10 +48,18 @@ class Dataset(Model):
         default=0.0, ge=0, lt=1, description="classes layout: share of the training images held out for validation"
     )
 
+    @model_validator(mode="after")
+    def _check(self) -> "Dataset":
+        for label in (*JOINT_TASKS, *LANDMARK_POINTS):
+            if label in self.labels:
+                raise ValueError(f"labels: '{label}' is the name of landmarks or of a joint task; rename the label")
+        return self
+
     def check_task(self, task: str) -> str | None:
         """Return what is wrong with a task's name, or None."""
         if self.layout == "attributes":
-            return None if task in self.labels else f"no task '{task}'; allowed: {', '.join(self.labels)}"
+            allowed = [*self.labels, *JOINT_TASKS]
+            return None if task in allowed else f"no task '{task}'; allowed: {', '.join(allowed)}"
         pair = task.split(".")
         if len(pair) == 2 and pair[0] != pair[1] and set(pair) <= set(self.labels):
             return None

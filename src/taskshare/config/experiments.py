@@ -9,20 +9,34 @@ from taskshare.config.base import Model, Name, PositiveInt, kind_or_table
 Groups = dict[Name, Annotated[list[str], Field(min_length=1)]]
 
 
-class _Entry(Model):
+class Entry(Model):
+    """What every experiment has."""
+
     enabled: bool = True
 
 
-class Table(_Entry):
-    """Balanced accuracies: a row for each sharing scheme, a column for each task."""
+Metric = Literal["balanced_accuracy", "accuracy", "detection_rate"]
+
+
+class Table(Entry):
+    """Shares of right answers: a row for each sharing scheme, a column for each task, attribute or landmark."""
 
     kind: Literal["table"] = "table"
+    metric: Metric = Field(
+        default="balanced_accuracy",
+        description="what the cells hold; detection_rate: share of faces whose landmark is found (Matsui 2019, eq 2)",
+    )
+    constant: bool = Field(
+        default=False,
+        description="whether a last row shows one answer for all faces: mean landmarks, or the commoner label",
+    )
     rows: dict[str, str | Annotated[list[str], Field(min_length=1)]] = Field(
         min_length=1, description="row label: name of a run, or of several"
     )
     columns: list[str] = Field(
         default=[],
-        description="TASK, or TASK/GROUP where several groups have the task; none: every task of the rows",
+        description="TASK, or TASK/GROUP where several groups have the task, or a landmark, or an attribute of the task "
+        "attributes; none: every one of the rows",
     )
 
     @property
@@ -36,7 +50,7 @@ class Table(_Entry):
         return [name for names in self.runs.values() for name in names]
 
 
-class ResponseMaps(_Entry):
+class ResponseMaps(Entry):
     """Response-contrast maps, co-occurrence, and the groups that follow from them (Fang 2017, section 2, Figure 2)."""
 
     kind: Literal["response_maps"]
@@ -50,7 +64,7 @@ class ResponseMaps(_Entry):
         return [self.run]
 
 
-class Connections(_Entry):
+class Connections(Entry):
     """Learned task transfer connections (Fang 2017, section 4.3, Figures 4 and 5)."""
 
     kind: Literal["connections"]
@@ -65,7 +79,7 @@ class Connections(_Entry):
         return [self.run]
 
 
-class Removal(_Entry):
+class Removal(Entry):
     """Shares of the connections before and after tasks are removed (Fang 2017, section 4.3, Table 6)."""
 
     kind: Literal["removal"]
@@ -78,7 +92,7 @@ class Removal(_Entry):
         return [self.after]
 
 
-class Convergence(_Entry):
+class Convergence(Entry):
     """Training error of a task that is trained alone, and that joins a trained net (Fang 2017, Figure 6)."""
 
     kind: Literal["convergence"]
@@ -94,7 +108,59 @@ class Convergence(_Entry):
         return [self.alone, self.incremental]
 
 
-class Limits(_Entry):
+class Landmarks(Entry):
+    """Landmarks found by some nets: examples, errors and their cumulative curve (Matsui 2019, Figure 4, eq 2)."""
+
+    kind: Literal["landmarks"]
+    rows: dict[str, str] = Field(min_length=1, description="row label: name of a run that finds landmarks")
+    faces: PositiveInt = Field(default=8, description="examples, half of them profile faces")
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of all runs that are needed."""
+        return list(self.rows.values())
+
+
+class FeatureMaps(Entry):
+    """Feature maps of the shared column and of the task columns of a separation net (Matsui 2019, Figure 6)."""
+
+    kind: Literal["feature_maps"]
+    run: str = Field(description="a run with the separation scheme whose columns start at the image")
+    block: PositiveInt = Field(default=1, description="whose last convolution is shown")
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of all runs that are needed."""
+        return [self.run]
+
+
+class Costs(Entry):
+    """Parameters, FLOPs and times of shared and separate nets against one net per task (Matsui 2019, section 1)."""
+
+    kind: Literal["costs"]
+    shared: str = Field(description="a vgg run with hard sharing; one net per task is its net with one task each")
+    separation: dict[str, str] = Field(default={}, description="row label: name of a run with the separation scheme")
+    batch_size: PositiveInt = 32
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of all runs that are needed."""
+        return [self.shared, *self.separation.values()]
+
+
+class Architecture(Entry):
+    """The layers of a separation net (Matsui 2019, Table 1)."""
+
+    kind: Literal["architecture"]
+    run: str = Field(description="a run with the separation scheme")
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of all runs that are needed."""
+        return [self.run]
+
+
+class Limits(Entry):
     """The dynamic net at its two limits: single-task nets, and hard sharing (Fang 2017, section 3)."""
 
     kind: Literal["limits"]
@@ -112,6 +178,10 @@ Experiment = Annotated[
     | Annotated[Connections, Tag("connections")]
     | Annotated[Removal, Tag("removal")]
     | Annotated[Convergence, Tag("convergence")]
-    | Annotated[Limits, Tag("limits")],
+    | Annotated[Limits, Tag("limits")]
+    | Annotated[Landmarks, Tag("landmarks")]
+    | Annotated[FeatureMaps, Tag("feature_maps")]
+    | Annotated[Costs, Tag("costs")]
+    | Annotated[Architecture, Tag("architecture")],
     Discriminator(kind_or_table),
 ]

@@ -1,8 +1,8 @@
 """What params.yaml says of networks: the sharing scheme and its switches."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from taskshare.config.base import Model, PositiveInt
 
@@ -33,6 +33,7 @@ class Transfer(Model):
 class Network(Model):
     """A sharing scheme over Fang 2017's seven-layer subnet (section 4.1)."""
 
+    backbone: Literal["subnet"] = "subnet"
     scheme: Literal["single", "hard", "dynamic"]
     channels: list[PositiveInt] = Field(default=[40, 60, 80, 100, 140], min_length=5, max_length=5)
     kernels: list[PositiveInt] = Field(default=[5, 5, 3, 3, 2], min_length=5, max_length=5)
@@ -48,3 +49,64 @@ class Network(Model):
     def widths(self) -> list[int]:
         """Channels of layers 1 to 5 and neurons of layer 6."""
         return [round(self.width_factor * width) for width in (*self.channels, self.fully_connected)]
+
+
+class VggNetwork(Model):
+    """A sharing scheme over Matsui 2019's columns of VGG convolutions (Table 1): landmarks and attributes."""
+
+    backbone: Literal["vgg"]
+    scheme: Literal["hard", "separation"] = Field(
+        description="hard: one column for all tasks (stage 1); separation: frozen, with a column for each task (stage 2)"
+    )
+    channels: list[PositiveInt] = Field(
+        default=[64, 128, 256, 512], min_length=1, description="of the convolutions of each block"
+    )
+    convolutions: list[PositiveInt] = Field(default=[2, 2, 3, 3], min_length=1, description="of each block, 3x3, ReLU")
+    fully_connected: PositiveInt = 2048
+    branch_block: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="hard: tasks part after this block, none: the last one; separation: the task columns start after "
+        "it, none: at the image (11)",
+    )
+    channelwise: bool = Field(default=False, description="separation: a 1x1 convolution at each concatenation (6)")
+    fine_tuning: bool = Field(default=False, description="separation: task columns start from the shared weights (7)")
+    head: Literal["flatten", "average"] = Field(
+        default="flatten", description="what the fully connected layer sees of the last maps (5)"
+    )
+    initialisation: Literal["lecun", "he"] = Field(
+        default="lecun", description="variance of the first weights: 1 or 2 over the inputs of a unit (1)"
+    )
+
+    first_outputs: Literal["random", "constant"] = Field(
+        default="random",
+        description="outputs before training: of random weights, or the mean landmarks and label rates of the training "
+        "images",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "VggNetwork":
+        if len(self.channels) != len(self.convolutions):
+            raise ValueError("channels and convolutions: give one number for each block in both")
+        if self.branch_block is not None and self.branch_block > len(self.channels):
+            raise ValueError(f"branch_block: there are {len(self.channels)} blocks, not {self.branch_block}")
+        if self.scheme == "hard" and (self.channelwise or self.fine_tuning):
+            raise ValueError("channelwise and fine_tuning: go with scheme: separation")
+        if self.fine_tuning and not self.channelwise:
+            raise ValueError("fine_tuning: needs channelwise: true, or the shared weights do not fit (reading 7)")
+        return self
+
+    @property
+    def shared_blocks(self) -> int:
+        """Hard: number of blocks that all tasks share."""
+        return len(self.channels) if self.branch_block is None else self.branch_block
+
+
+def backbone_of(content: Any) -> str:
+    """Return which family of networks raw content or a model belongs to."""
+    return content.get("backbone", "subnet") if isinstance(content, dict) else content.backbone
+
+
+AnyNetwork = Annotated[
+    Annotated[Network, Tag("subnet")] | Annotated[VggNetwork, Tag("vgg")],
+    Discriminator(backbone_of),
+]

@@ -12,7 +12,7 @@ from taskshare.config.checks import check_child, check_experiments, child_tasks
 from taskshare.config.data import GENERATED_OR_OFFICIAL, Data, Dataset, Synthetic, Variant
 from taskshare.config.experiments import Experiment
 from taskshare.config.explain import explain
-from taskshare.config.network import Network
+from taskshare.config.network import AnyNetwork
 from taskshare.config.run import INHERITED, Run, RunEntry, RunSpec, Start, Training
 
 
@@ -28,8 +28,12 @@ class Scale(Model):
     seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
     synthetic: Synthetic = Synthetic()
     image_sizes: dict[str, dict[Name, PositiveInt]] = Field(description="data set: variant: pixels")
-    training: dict[str, dict[str, Any]] = Field(default={}, description="data set: entries of `training`")
-    network: dict[str, Any] = Field(default={}, description="entries of `network` that differ at this scale")
+    training: dict[str, dict[str, Any]] = Field(
+        default={}, description="DATASET, or DATASET/VARIANT instead of it: entries of `training`"
+    )
+    network: dict[Literal["subnet", "vgg"], dict[str, Any]] = Field(
+        default={}, description="backbone: entries of `network` that differ at this scale"
+    )
     runs: dict[Name, dict[str, Any]] = Field(default={}, description="run: entries that differ at this scale")
 
 
@@ -78,7 +82,11 @@ class Params(BaseModel):
         self._check_lineages()
         for scale_name, scale in self.scales.items():
             for key in scale.training:
-                choose(f"scales.{scale_name}.training", key, self.datasets)
+                dataset_name, slash, variant_name = key.partition("/")
+                choose(f"scales.{scale_name}.training", dataset_name, self.datasets)
+                if slash:
+                    variants = self.datasets[dataset_name].variants
+                    choose(f"scales.{scale_name}.training.{dataset_name}", variant_name, variants)
             for key, sizes in scale.image_sizes.items():
                 choose(f"scales.{scale_name}.image_sizes", key, self.datasets)
                 for variant_name in sizes:
@@ -143,13 +151,14 @@ class Params(BaseModel):
         """Resolved training jobs of a run, task by task and seed by seed."""
         spec = self.spec(run_name)
         dataset = self.datasets[spec.dataset]
-        training = Training.model_validate({**self.current.training.get(spec.dataset, {}), **spec.training})
-        network = Network.model_validate(_merge(self.current.network, spec.network.model_dump(exclude_unset=True)))
+        of_scale = self.current.training
+        common = of_scale.get(f"{spec.dataset}/{spec.variant}", of_scale.get(spec.dataset, {}))
+        training = Training.model_validate({**common, **spec.training})
         start = None
         if spec.parent:
             start = Start(
                 job=spec.parent.run,
-                kind="removal" if spec.parent.remove else "incremental",
+                kind=spec.parent.kind,
                 beta=spec.parent.beta,
                 statistics=spec.parent.statistics,
             )
@@ -166,17 +175,23 @@ class Params(BaseModel):
                     sampling=spec.sampling,
                     resampling=spec.resampling,
                     batches=spec.batches,
-                    network=network,
+                    network=self.network(run_name),
                     training=training,
                     seed=seed,
                     start=start,
                     generations=self.generations(run_name),
                 )
 
+    def network(self, run_name: str) -> AnyNetwork:
+        """Return a run's network at the current scale."""
+        written = self.spec(run_name).network
+        sizes = self.current.network.get(written.backbone, {})
+        return type(written).model_validate(_merge(sizes, written.model_dump(exclude_unset=True)))
+
     def generations(self, run_name: str) -> list[list[str]]:
         """Return a run's tasks by the time they joined; an empty list if they were learned at once."""
         parent = self.runs[run_name].parent
-        if parent is None or parent.remove:
+        if parent is None or not parent.add:
             return []
         return [*(self.generations(parent.run) or [self.spec(parent.run).tasks]), parent.add]
 
@@ -195,7 +210,8 @@ class Params(BaseModel):
         if entry.parent:
             parent = self.spec(entry.parent.run)
             inherited = {key: value for key, value in parent.model_dump(exclude_unset=True).items() if key in INHERITED}
-            written = {"tasks": child_tasks(parent.tasks, entry.parent), **_merge(inherited, written)}
+            tasks = {} if written.get("groups") else {"tasks": child_tasks(parent.tasks, entry.parent)}
+            written = {**tasks, **_merge(inherited, written)}
         return RunSpec.model_validate(written)
 
     def lineage(self, run_name: str) -> list[str]:

@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 
 from taskshare.config.base import Model, Name, PositiveInt
 from taskshare.config.data import Split, Variant
-from taskshare.config.network import Network
+from taskshare.config.network import AnyNetwork
+from taskshare.config.tasks import ATTRIBUTES, JOINT_TASKS, LANDMARKS
 
 
 class Training(Model):
@@ -18,12 +19,22 @@ class Training(Model):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0, description="on convolutions and matrices only")
     schedule: Literal["cosine", "constant"] = "cosine"
+    warm_up: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the iterations in which the rate rises from 0"
+    )
+    loss_weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default={}, description="vgg: task: factor on its loss; 10 for landmarks gives the sum over the coordinates"
+    )
     update: Literal["joint", "per_pool"] = Field(
         default="joint", description="one update from the summed costs, or one after every task's pool (reading 10)"
     )
     selection: Literal["best", "last"] = Field(
         default="best",
-        description="weights with the best mean balanced accuracy on the validation split, or the last ones",
+        description="weights with the best mean score on the validation split, or the last ones; the score is balanced "
+        "accuracy, for landmarks the detection rate, for attributes their mean accuracy",
+    )
+    validation: bool = Field(
+        default=False, description="selection last: score the validation split nevertheless, for the report"
     )
     record_every: PositiveInt | None = Field(
         default=None, description="iterations between two rows of training loss and error; none: as validate_every"
@@ -37,7 +48,7 @@ class Training(Model):
 
 
 class Parent(Model):
-    """The trained dynamic net that a run starts from, seed by seed (Fang 2017, sections 4.3 and 4.4)."""
+    """The trained net that a run starts from, seed by seed: one of `remove`, `add` and `separate` says how."""
 
     run: Name = Field(
         description="an entry of `runs`; its data set, variant, sampling, batches and network hold unless given here"
@@ -48,6 +59,10 @@ class Parent(Model):
     add: list[str] = Field(
         default=[], description="section 4.4: train subnets of these tasks and their incoming connections alone"
     )
+    separate: bool = Field(
+        default=False,
+        description="Matsui 2019, section 3.2, stage 2: freeze the shared column, train a column for each task beside it",
+    )
     beta: Literal["learned", "reset"] = Field(
         default="learned", description="remove: where the connections start again (reading 19)"
     )
@@ -57,11 +72,19 @@ class Parent(Model):
 
     @model_validator(mode="after")
     def _check(self) -> "Parent":
-        if bool(self.remove) == bool(self.add):
-            raise ValueError("give either remove or add")
+        if bool(self.remove) + bool(self.add) + self.separate != 1:
+            raise ValueError("give one of remove, add and separate")
         return self
 
+    @property
+    def kind(self) -> Literal["removal", "incremental", "separation"]:
+        """How a run starts from its parent."""
+        if self.separate:
+            return "separation"
+        return "removal" if self.remove else "incremental"
 
+
+# What a run takes over from its parent unless it says otherwise.
 INHERITED = ("dataset", "variant", "sampling", "resampling", "batches", "network")
 
 
@@ -75,7 +98,7 @@ class RunEntry(Model):
     groups: dict[Name, Annotated[list[str], Field(min_length=1)]] = Field(
         default={}, description="instead of `tasks`: one job per group, which learns the group's tasks only"
     )
-    network: Network | None = None
+    network: AnyNetwork | None = None
     each_task_alone: bool = Field(default=False, description="one job per task, which sees no other task")
     sampling: Literal["resampled", "original"] = Field(
         default="resampled", description="pools with equal positives and negatives, or the samples as they are"
@@ -95,7 +118,7 @@ class RunSpec(RunEntry):
 
     dataset: str
     variant: Name
-    network: Network
+    network: AnyNetwork
 
     @model_validator(mode="after")
     def _check(self) -> "RunSpec":
@@ -113,11 +136,18 @@ class RunSpec(RunEntry):
         return self.groups or {"": self.tasks}
 
 
+class CostsInput(Model):
+    """What `taskshare costs` compares: by label the runs whose nets are needed together."""
+
+    batch_size: PositiveInt
+    nets: dict[str, Annotated[list["Run"], Field(min_length=1)]]
+
+
 class Start(Model):
     """How a job starts from its parent's weights of the same seed."""
 
     job: str
-    kind: Literal["removal", "incremental"]
+    kind: Literal["removal", "incremental", "separation"]
     beta: Literal["learned", "reset"] = "learned"
     statistics: Literal["reestimated", "frozen"] = "reestimated"
 
@@ -135,7 +165,7 @@ class Run(Model):
     sampling: Literal["resampled", "original"]
     resampling: Literal["duplicated", "replacement"]
     batches: Literal["pooled", "shared"]
-    network: Network
+    network: AnyNetwork
     training: Training
     seed: int
     start: Start | None = None
@@ -151,6 +181,19 @@ class Run(Model):
             raise ValueError("update: per_pool needs batches: pooled")
         if len(set(self.tasks)) != len(self.tasks):
             raise ValueError("tasks: one is listed twice")
+        if self.network.backbone == "vgg":
+            if self.batches != "shared":
+                raise ValueError("network.backbone: vgg needs batches: shared and sampling: original")
+            if self.variant.channels != 3 or self.variant.size < 2 ** len(self.network.channels):
+                raise ValueError(
+                    f"network.backbone: vgg needs an rgb variant of {2 ** len(self.network.channels)} pixels or more"
+                )
+            if ATTRIBUTES in self.tasks and set(self.tasks) - set(JOINT_TASKS):
+                raise ValueError(f"tasks: {ATTRIBUTES} holds every other label; leave those out")
+            if self.network.scheme == "separation" and self.start is None:
+                raise ValueError("network.scheme: separation needs parent: {run: RUN, separate: true}")
+        elif set(self.tasks) & set(JOINT_TASKS):
+            raise ValueError(f"tasks: {' and '.join(JOINT_TASKS)} need network.backbone: vgg")
         return self
 
     @property
@@ -165,5 +208,11 @@ class Run(Model):
 
     @property
     def splits(self) -> tuple[Split, ...]:
-        """The splits that training reads: the training images, and the validation images if they select."""
-        return ("train", "validation") if self.training.selection == "best" else ("train",)
+        """The splits that training reads: the training images, and the validation images if they are scored."""
+        validated = self.training.selection == "best" or self.training.validation
+        return ("train", "validation") if validated else ("train",)
+
+    @property
+    def finds_landmarks(self) -> bool:
+        """Whether landmarks are among the tasks."""
+        return LANDMARKS in self.tasks

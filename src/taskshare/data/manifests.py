@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from taskshare import files, seeds
+from taskshare.config.tasks import JOINT_TASKS
 from taskshare.data.labels import task_labels
 from taskshare.errors import TaskshareError
 
@@ -70,11 +71,13 @@ def write(
 ) -> None:
     """Draw the samples of one task and write them as parquet; the same arguments give the same bytes.
 
+    A joint task has every image once, and no column `label`.
+
     Args:
         path: The parquet file.
         table: Label table of the training split.
         labels: The data set's attributes or classes, in the files' order.
-        task: An attribute, or a pair of classes FIRST.SECOND.
+        task: An attribute, a pair of classes FIRST.SECOND, `landmarks` or `attributes`.
         sampling: See `draw`.
         resampling: See `draw`.
         seed: The run's seed; every task draws from a generator of its own.
@@ -83,6 +86,11 @@ def write(
         TaskshareError: one of the two labels does not occur.
     """
     generator = seeds.generator(seed, "manifest", task)
+    if task in JOINT_TASKS:
+        every = pd.DataFrame({"index": np.arange(len(table), dtype=np.int32)})
+        with files.atomic(path) as partial:
+            every.to_parquet(partial, index=False)
+        return
     try:
         manifest = draw(task_labels(table, labels, task), sampling, resampling, generator)
     except TaskshareError as error:

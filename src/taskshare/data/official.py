@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from taskshare.data import attributes_layout, classes_layout
-from taskshare.data.torchvision_import import import_datasets
+from taskshare.data.torchvision_import import import_torchvision
 
 DRIVE = "https://drive.usercontent.google.com/download?id={id}&export=download&confirm=t"
 CELEBA_FILES = (attributes_layout.IMAGE_ARCHIVE, *attributes_layout.LABEL_FILES)
@@ -26,7 +26,7 @@ class OfficialFile:
 
 def official_files(name: Literal["celeba", "cifar10"]) -> list[OfficialFile]:
     """Return the files that a data set consists of, as it is published."""
-    datasets = import_datasets()
+    datasets = import_torchvision("datasets")
     if name == "cifar10":
         published = datasets.CIFAR10
         return [OfficialFile(classes_layout.ARCHIVE, published.url, published.tgz_md5)]
@@ -36,7 +36,7 @@ def official_files(name: Literal["celeba", "cifar10"]) -> list[OfficialFile]:
 
 def batch_checksums() -> dict[str, str]:
     """Return the MD5 of each file inside CIFAR-10's archive."""
-    published = import_datasets().CIFAR10
+    published = import_torchvision("datasets").CIFAR10
     return {**dict(published.train_list + published.test_list), published.meta["filename"]: published.meta["md5"]}
 
 

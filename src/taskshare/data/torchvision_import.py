@@ -1,4 +1,4 @@
-"""torchvision's data set classes, also where its compiled part does not fit the build of torch."""
+"""torchvision's modules, also where its compiled part does not fit the build of torch."""
 
 import importlib
 import sys
@@ -10,12 +10,12 @@ from typing import Any
 _library: Any = None
 
 
-def import_datasets() -> ModuleType:
-    """Return the module `torchvision.datasets`.
+def import_torchvision(module: str) -> ModuleType:
+    """Return a module of torchvision, such as `datasets` or `models.vgg`.
 
     torchvision from the package index is compiled for CUDA. Beside a CPU build of torch its operators are missing,
     and the import fails at the first of them; two empty definitions let it pass. Detection operators and torchvision's
-    own image decoding then do not work; its data sets do.
+    own image decoding then do not work; its data sets and models do.
     """
     global _library
     import torch
@@ -23,7 +23,7 @@ def import_datasets() -> ModuleType:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="torchvision")  # that its image decoding is missing
         try:
-            return importlib.import_module("torchvision.datasets")
+            return importlib.import_module(f"torchvision.{module}")
         except RuntimeError as error:
             if "torchvision::nms" not in str(error) or torch.version.cuda is not None or _library is not None:
                 raise
@@ -32,4 +32,4 @@ def import_datasets() -> ModuleType:
         _library = torch.library.Library("torchvision", "DEF")
         _library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        return importlib.import_module("torchvision.datasets")
+        return importlib.import_module(f"torchvision.{module}")

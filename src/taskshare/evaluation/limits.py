@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from taskshare import device, files
-from taskshare.config import Run
+from taskshare.config import Network, Run
 from taskshare.data.arrays import ImageArray
 from taskshare.data.labels import task_labels
 from taskshare.errors import TaskshareError
@@ -113,6 +113,7 @@ def equal_differences(run: Run, images: Tensor, labels: Tensor) -> tuple[float, 
 
 def _network(run: Run, tasks: list[str], alpha: str = "learned", **changes: Any) -> Any:
     """A network of `tasks` that learn at once, with the run's initial weights and switches but for the changes."""
+    assert isinstance(run.network, Network)
     transfer = run.network.transfer.model_copy(update={"alpha": alpha})
     network = run.network.model_copy(update={"transfer": transfer, **changes})
     fresh = {"tasks": tasks, "network": network, "start": None, "generations": []}

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from taskshare import config, device, files
+from taskshare.config.tasks import LANDMARKS as LANDMARKS_TASK
+from taskshare.config.tasks import answers
 from taskshare.data import attributes_layout, image_files
 from taskshare.data.align import LandmarkError
 from taskshare.data.catalogue import LANDMARKS, BadImageError
@@ -18,10 +20,13 @@ from taskshare.data.images import prepare_image
 from taskshare.data.prepare import prepare
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
-from taskshare.networks import weights
+from taskshare.evaluation.landmarks import from_fractions, to_original
+from taskshare.networks import outputs, weights
 from taskshare.networks.inference import logits, probabilities
 
 BLOCK = 64
+# Where an image has no landmarks, these points stand for the way from it to its prepared image.
+MARKS = np.array([[0, 0], [100, 0], [50, 50], [0, 100], [100, 100]], np.float32)
 
 
 def evaluate_source(
@@ -61,13 +66,13 @@ def evaluate_source(
 
 
 def predict(checkpoint: Path, images: Path, landmarks: Path | None, out: Path, wanted_device: str = "auto") -> None:
-    """Write a CSV with the probability of each task's positive label, 0 to 1, for every image of a folder.
+    """Write a CSV with the probability of each label, 0 to 1, and the landmarks in pixels, for every image of a folder.
 
     Args:
         checkpoint: weights.safetensors of a run.
         images: folder of image files, taken in the order of their names.
         landmarks: table of five landmarks by file name; needed if the run aligned its images.
-        out: CSV file: `image`, then one column per task.
+        out: CSV file: `image`, then one column per label, and x and y of each landmark if the run finds them.
         wanted_device: `auto`, `cpu` or `cuda`.
 
     Raises:
@@ -87,28 +92,39 @@ def predict(checkpoint: Path, images: Path, landmarks: Path | None, out: Path, w
     table = read_landmarks(landmarks) if landmarks is not None and run.variant.align else None
     load = image_files.ImageFiles(images)
 
-    def prepared(name: str) -> np.ndarray:
-        points = None
+    def prepared(name: str) -> tuple[np.ndarray, np.ndarray]:
+        points = MARKS
         if table is not None:
             if name not in table.index:
                 raise TaskshareError(f"{landmarks}: no landmarks for {name}; add its row")
             points = table.loc[name].to_numpy(np.float32).reshape(5, 2)
         try:
-            return prepare_image(load(name), points, run.variant)[0]
+            image, seen = prepare_image(load(name), points, run.variant)
         except (BadImageError, LandmarkError) as error:
             raise TaskshareError(f"{images / name}: {error}") from None
+        assert seen is not None
+        return image, np.stack([points, seen])
 
-    def blocks() -> Iterator[tuple[list[str], np.ndarray]]:
+    def blocks() -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
         for start in range(0, len(names), BLOCK):
             part = names[start : start + BLOCK]
-            yield part, np.stack([prepared(name) for name in part])
+            pictures, marks = zip(*(prepared(name) for name in part), strict=True)
+            yield part, np.stack(pictures), np.stack(marks, axis=1)
 
     with files.atomic(out) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["image", *run.tasks])
-        for part, pixels in blocks():
-            scores = probabilities(logits(network, [pixels], where))
-            writer.writerows([name, *(f"{value:.6f}" for value in row)] for name, row in zip(part, scores, strict=True))
+        joint = run.network.backbone == "vgg"
+        header = [answer for task in run.tasks if task != LANDMARKS_TASK for answer in answers(task, run.labels)]
+        writer.writerow(["image", *header, *(LANDMARKS if run.finds_landmarks else ())])
+        for part, pixels, (original, seen) in blocks():
+            raw = logits(network, [pixels], where)
+            scores = probabilities(outputs.label_logits(raw, run)[1] if joint else raw)
+            found = np.empty((len(part), 0))
+            if run.finds_landmarks:
+                there = from_fractions(outputs.points(raw, run), run.variant.size)
+                found = to_original(there, seen, original).reshape(len(part), -1)
+            for name, row, place in zip(part, scores, found, strict=True):
+                writer.writerow([name, *(f"{value:.6f}" for value in row), *(f"{value:.2f}" for value in place)])
 
 
 def read_landmarks(path: Path) -> pd.DataFrame:

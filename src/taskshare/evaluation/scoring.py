@@ -7,18 +7,27 @@ import numpy as np
 import pandas as pd
 
 from taskshare import device, files
+from taskshare.config.tasks import ATTRIBUTES
 from taskshare.data.arrays import ImageArray
+from taskshare.data.catalogue import LANDMARKS
 from taskshare.data.labels import has_both_labels, task_labels
+from taskshare.data.prepare import PREPARED_LANDMARKS
 from taskshare.errors import TaskshareError
+from taskshare.evaluation import landmarks
 from taskshare.evaluation.metrics import class_accuracies, standard_error
+from taskshare.graph import LANDMARKS_FILE, METRICS, SCORES
 from taskshare.networks import weights
 from taskshare.networks.inference import logits, probabilities
+from taskshare.networks.outputs import label_logits, points
 
 BLOCK = 256
+SCORES_SCHEMA = {"id": "str", "task": "str", "label": "int8", "score": "float32"}
 
 
 def evaluate(checkpoint: Path, prepared: Path, split: str, out: Path, wanted_device: str = "auto") -> dict[str, Any]:
     """Score a split with a checkpoint, in float32, and write scores.parquet and metrics.json into `out`.
+
+    A run that finds landmarks gives landmarks.parquet too, in pixels of the original images.
 
     Args:
         checkpoint: weights.safetensors of a run.
@@ -40,13 +49,20 @@ def evaluate(checkpoint: Path, prepared: Path, split: str, out: Path, wanted_dev
     if not len(images):
         raise TaskshareError(f"{prepared}: the {split} split has no images; take another split")
     outputs = logits(network.to(where), images.blocks(BLOCK), where)
-    scores = probabilities(outputs)
     table = pd.read_parquet(prepared / f"{split}.parquet")
-    rows, tasks = [], {}
-    for column, task in enumerate(run.tasks):
+    tasks: dict[str, dict[str, float | int]] = {}
+    if run.finds_landmarks:
+        found = _found_landmarks(table, points(outputs, run), run.variant.size)
+        with files.atomic(out / LANDMARKS_FILE) as partial:
+            landmarks.table(table["id"], *found).to_parquet(partial, index=False)
+        tasks |= landmarks.measure_landmarks(found[2])
+    names, outputs = (run.tasks, outputs) if run.network.backbone == "subnet" else label_logits(outputs, run)
+    scores = probabilities(outputs)
+    rows = [pd.DataFrame({"id": [], "task": [], "label": [], "score": []}).astype(SCORES_SCHEMA)]
+    for column, task in enumerate(names):
         labels = task_labels(table, run.labels, task)
         part = labels >= 0
-        if not has_both_labels(labels):
+        if not has_both_labels(labels) and ATTRIBUTES not in run.tasks:
             raise TaskshareError(
                 f"{prepared}: the {split} split has images of one label only for {task}, so it has no balanced "
                 "accuracy; take more images"
@@ -54,18 +70,29 @@ def evaluate(checkpoint: Path, prepared: Path, split: str, out: Path, wanted_dev
         rows.append(
             pd.DataFrame(
                 {"id": table["id"][part], "task": task, "label": labels[part], "score": scores[part, column]}
-            ).astype({"score": "float32"})
+            ).astype(SCORES_SCHEMA)
         )
         tasks[task] = measure(labels[part], outputs[part, column] > 0)
-    with files.atomic(out / "scores.parquet") as partial:
+    with files.atomic(out / SCORES) as partial:
         pd.concat(rows, ignore_index=True).to_parquet(partial, index=False)
     metrics = {"run": run.name, "seed": run.seed, "split": split, "tasks": tasks}
-    files.write_json(out / "metrics.json", metrics)
+    files.write_json(out / METRICS, metrics)
     return metrics
 
 
+def _found_landmarks(
+    table: pd.DataFrame, fractions: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return true and predicted points in original pixels, (N, 5, 2), and errors (N, 5)."""
+    truth, seen = (
+        table[list(columns)].to_numpy(np.float64).reshape(-1, 5, 2) for columns in (LANDMARKS, PREPARED_LANDMARKS)
+    )
+    predicted = landmarks.to_original(landmarks.from_fractions(fractions, size), seen, truth)
+    return truth, predicted, landmarks.errors(truth, predicted)
+
+
 def measure(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float | int]:
-    """Return balanced accuracy with its parts and standard error, all 0 to 1, and the counts behind them.
+    """Return balanced accuracy with its parts and standard error, accuracy with its own, all 0 to 1, and the counts.
 
     Args:
         labels: (N,) of 0 and 1.
@@ -73,11 +100,13 @@ def measure(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float | in
     """
     positives, negatives = int((labels == 1).sum()), int((labels == 0).sum())
     accuracy_positives, accuracy_negatives = class_accuracies(labels, predictions)
+    accuracy = float(np.mean(predictions == (labels == 1)))
     return {
         "balanced_accuracy": (accuracy_positives + accuracy_negatives) / 2,
         "accuracy_positives": accuracy_positives,
         "accuracy_negatives": accuracy_negatives,
-        "accuracy": float(np.mean(predictions == (labels == 1))),
+        "accuracy": accuracy,
+        "accuracy_standard_error": float(np.sqrt(accuracy * (1 - accuracy) / len(labels))),
         "standard_error": standard_error(accuracy_positives, positives, accuracy_negatives, negatives),
         "positives": positives,
         "negatives": negatives,

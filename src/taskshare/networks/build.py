@@ -10,10 +10,13 @@ from taskshare import config, seeds
 from taskshare.networks.dynamic import DynamicMultiTask, ParallelSubnets
 from taskshare.networks.hard import HardSharing
 from taskshare.networks.incremental import IncrementalMultiTask
+from taskshare.networks.outputs import count
+from taskshare.networks.separation import Separation
 from taskshare.networks.single import SingleTask
 from taskshare.networks.subnet import Subnet
+from taskshare.networks.vgg import HardVgg
 
-SharingNetwork = SingleTask | HardSharing | DynamicMultiTask | IncrementalMultiTask
+SharingNetwork = SingleTask | HardSharing | DynamicMultiTask | IncrementalMultiTask | HardVgg | Separation
 
 
 def build(
@@ -42,8 +45,7 @@ def build(
     """
 
     def subnet(owner: str, first: int = 1, last: int = 7) -> Subnet:
-        generator = torch.Generator().manual_seed(seeds.derive(seed, "weights", owner))
-        return Subnet(network, image_size, image_channels, generator, first, last)
+        return Subnet(network, image_size, image_channels, _generator(seed, owner), first, last)
 
     if network.scheme == "single":
         return SingleTask([subnet(task) for task in tasks])
@@ -57,10 +59,35 @@ def build(
     return cast(DynamicMultiTask | IncrementalMultiTask, whole)
 
 
+def build_vgg(
+    network: config.VggNetwork, tasks: list[str], labels: list[str], image_size: int, seed: int
+) -> HardVgg | Separation:
+    """Return a network that maps RGB images (N, 3, H, W) to outputs (N, K), in float32 on the CPU.
+
+    The initial weights of a task's part depend on `seed` and the task's name only.
+
+    Args:
+        network: scheme and switches.
+        tasks: the tasks in the order of their outputs.
+        labels: the data set's attributes.
+        image_size: height and width of the images in pixels.
+        seed: seed of the run.
+    """
+    scheme = HardVgg if network.scheme == "hard" else Separation
+    outputs = [count(task, labels) for task in tasks]
+    return scheme(network, image_size, outputs, _generator(seed, "shared"), [_generator(seed, task) for task in tasks])
+
+
 def build_for(run: config.Run) -> SharingNetwork:
     """Return a run's network with its initial weights."""
     variant = run.variant
+    if isinstance(run.network, config.VggNetwork):
+        return build_vgg(run.network, run.tasks, run.labels, variant.size, run.seed)
     return build(run.network, run.tasks, variant.size, variant.channels, run.seed, run.generations)
+
+
+def _generator(seed: int, owner: str) -> torch.Generator:
+    return torch.Generator().manual_seed(seeds.derive(seed, "weights", owner))
 
 
 def to_input(pixels: Tensor) -> Tensor:

@@ -1,11 +1,12 @@
 """A trained parent's weights in a child's network: what is taken over, and what of it is frozen."""
 
 import hashlib
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from taskshare.config import Run
+from taskshare.config import Run, VggNetwork
 from taskshare.networks.build import SharingNetwork
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
@@ -15,7 +16,8 @@ def inherited_state(child: Run, parent: Run, state: dict[str, Tensor]) -> dict[s
     """Return what a child starts from, by the names in its own network.
 
     Incremental (Fang 2017, section 4.4): the whole parent, as the core. Removal (section 4.3): the subnets of the tasks
-    that are kept, and the connections among them.
+    that are kept, and the connections among them. Separation (Matsui 2019, section 3.2): the trunk, as the shared column
+    and, for fine-tuning, as the start of each task's convolutions (section 3.3, reading 7).
 
     Args:
         child: the run, with `start`.
@@ -25,6 +27,8 @@ def inherited_state(child: Run, parent: Run, state: dict[str, Tensor]) -> dict[s
     assert child.start is not None
     if child.start.kind == "incremental":
         return {f"core.{name}": tensor for name, tensor in state.items()}
+    if child.start.kind == "separation":
+        return _separated(child, state)
     kept = [parent.tasks.index(task) for task in child.tasks]
     taken = {}
     for name, tensor in state.items():
@@ -39,8 +43,22 @@ def inherited_state(child: Run, parent: Run, state: dict[str, Tensor]) -> dict[s
     return taken
 
 
+def _separated(child: Run, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    network = cast(VggNetwork, child.network)
+    trunk = {name.removeprefix("trunk."): tensor for name, tensor in state.items() if name.startswith("trunk.")}
+    taken = {f"shared.{name}": tensor for name, tensor in trunk.items()}
+    if network.fine_tuning:
+        skipped = sum(network.convolutions[: network.branch_block or 0])
+        places = sorted({int(name.partition(".")[0]) for name in trunk})[skipped:]  # of the convolutions among layers
+        for column in range(len(child.tasks)):
+            for number, place in enumerate(places):
+                for part in ("weight", "bias"):
+                    taken[f"columns.{column}.convolutions.{number}.{part}"] = trunk[f"{place}.{part}"]
+    return taken
+
+
 def freeze(run: Run, network: SharingNetwork) -> None:
-    """Freeze what a run has from its parent and does not train (readings 19 and 20)."""
+    """Freeze what a run has from its parent and does not train (Fang 2017, readings 19 and 20; Matsui 2019, 8)."""
     frozen = frozen_names(run, network)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name not in frozen)
@@ -53,6 +71,8 @@ def frozen_names(run: Run, network: SharingNetwork) -> set[str]:
         return set()
     if run.start.kind == "incremental":
         return {name for name in names if name.startswith("core.")}
+    if run.start.kind == "separation":
+        return {name for name in names if name.startswith("shared.")}
     weights = {name for name in names if name.startswith("subnets.")}
     if run.start.statistics == "reestimated":
         weights -= {name for name in weights if name.endswith(STATISTICS)}

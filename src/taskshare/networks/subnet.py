@@ -124,13 +124,13 @@ class Subnet(nn.Module):
             else:
                 operation = skip_init(nn.Linear, widths[-1] * sizes[-1] ** 2, fully_connected)
                 width = fully_connected
-            _initialise(operation, gain=math.sqrt(2), generator=generator)
+            initialise(operation, gain=math.sqrt(2), generator=generator)
             pool = number < CONVOLUTIONS
             self.layers.append(Layer(operation, width, pool, network.transfer.position == "after_pool", extra_edge))
         self.output: nn.Linear | None = None
         if last > HIDDEN_LAYERS:
             output: nn.Linear = skip_init(nn.Linear, fully_connected, 1)
-            _initialise(output, gain=1.0, generator=generator)
+            initialise(output, gain=1.0, generator=generator)
             self.output = output
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ class Subnet(nn.Module):
         return self.output(features).squeeze(1)
 
 
-def _initialise(operation: nn.Conv2d | nn.Linear, gain: float, generator: torch.Generator) -> None:
+def initialise(operation: nn.Conv2d | nn.Linear, gain: float, generator: torch.Generator) -> None:
     """Draw weights with standard deviation gain / sqrt(inputs of one unit) (He 2015); biases start at 0."""
     fan_in = int(np.prod(operation.weight.shape[1:]))
     with torch.no_grad():

@@ -51,16 +51,15 @@ class Batches:
 
     Args:
         run: the run.
-        labels: int8 (tasks, N), the label of each training image for each task that is trained, or -1.
+        labels: int8 (tasks, N), the label of each training image for each task that is trained, or -1; None where the
+            batch is shared.
         pools: for each task, the indices of its manifest, (M,).
     """
 
-    def __init__(self, run: Run, labels: np.ndarray, pools: list[np.ndarray]) -> None:
+    def __init__(self, run: Run, labels: np.ndarray | None, pools: list[np.ndarray]) -> None:
         self._size = run.training.batch_size
-        self._labels = labels
-        self.pooled = run.batches == "pooled"
         self._streams: list[list[Stream]] = []
-        if not self.pooled:
+        if labels is None or run.batches == "shared":
             self._streams = [[Stream(pools[0], run.seed, "shared")]]
             return
         for task, own, pool in zip(run.trained_tasks, labels, pools, strict=True):
@@ -74,12 +73,6 @@ class Batches:
             count = self._size // len(parts)
             rows.append(np.concatenate([part.take(iteration * count, count) for part in parts]))
         return np.stack(rows)
-
-    def labels(self, indices: np.ndarray) -> np.ndarray:
-        """Return float32 labels (batch size, tasks) of an iteration's images; pooled: task j's of pool j."""
-        if self.pooled:
-            return np.stack([self._labels[task, row] for task, row in enumerate(indices)], axis=1).astype(np.float32)
-        return self._labels[:, indices[0]].T.astype(np.float32)
 
 
 class Pixels:

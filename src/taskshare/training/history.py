@@ -7,6 +7,9 @@ import pandas as pd
 
 from taskshare import files
 
+SCORES = ("balanced_accuracy", "accuracy", "detection_rate")
+"""What a validation may give; a table of history has a column `validation_SCORE` for each, NaN where a task has none."""
+
 SCHEMAS: dict[str, dict[str, str]] = {
     "history": {
         "iteration": "int32",
@@ -14,7 +17,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "task": "str",
         "training_loss": "float64",
         "training_error": "float64",
-        "validation_balanced_accuracy": "float64",
+        **{f"validation_{score}": "float64" for score in SCORES},
         "selected": "bool",
     },
     "transfer": {"iteration": "int32", "layer": "int8", "source": "str", "target": "str", "alpha": "float32"},

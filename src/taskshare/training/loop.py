@@ -12,22 +12,20 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from taskshare import device, files
-from taskshare.config import Run, Training
-from taskshare.config.checks import same_net
+from taskshare.config import Network, Run, Training, VggNetwork
+from taskshare.config.checks import can_start, wanted_parent
 from taskshare.data.arrays import ImageArray
-from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
-from taskshare.evaluation.metrics import class_accuracies
 from taskshare.networks import inherit, weights
 from taskshare.networks.build import SharingNetwork, build_for, count_parameters, to_input
 from taskshare.networks.dynamic import ParallelSubnets
 from taskshare.networks.inference import logits
 from taskshare.training import checkpoint, provenance
 from taskshare.training.batches import Batches, Pixels
-from taskshare.training.history import History
+from taskshare.training.history import SCORES, History
+from taskshare.training.objectives import BinaryObjective, ColumnsObjective, Score, objective
 
 VALIDATION_BLOCK = 256
 FINITE_CHECK_EVERY = 10
@@ -111,11 +109,13 @@ def _inherited(run: Run, parent: Path | None) -> dict[str, Tensor]:
             f"{parent}: a parent of another data set ({old.dataset}, {old.variant_name}); {run.key} learns from "
             f"{run.dataset}, {run.variant_name}"
         )
-    if old.network.scheme != "dynamic" or not same_net(old.network, run.network) or old.seed != run.seed:
+    if not can_start(run.start.kind, run.network, old.network) or old.seed != run.seed:
         raise TaskshareError(
-            f"{parent}: {old.key}, {old.network.scheme}, is not the net that {run.key} starts from; it needs a dynamic "
-            f"net of the same network and seed"
+            f"{parent}: {old.key}, {old.network.scheme}, is not the net that {run.key} starts from; it needs "
+            f"{wanted_parent(run.start.kind)}, and the same seed"
         )
+    if run.start.kind == "separation":
+        return inherit.inherited_state(run, old, network.state_dict())
     wanted = [task for task in run.tasks if run.start.kind == "removal" or task not in run.trained_tasks]
     missing = [task for task in wanted if task not in old.tasks]
     has = f"{parent}: its tasks are {', '.join(old.tasks)}"
@@ -139,23 +139,26 @@ class _Session:
     ) -> None:
         self.run = run
         self.tasks = run.trained_tasks
-        self.columns = slice(len(run.tasks) - len(self.tasks), None)  # tasks that join stand last
         self.device = where
         self.bfloat16 = device.computes_in_bfloat16(run.training, where)
-        table = pd.read_parquet(prepared / "train.parquet")
-        labels = np.stack([task_labels(table, run.labels, task) for task in self.tasks])
+        self.objective = objective(run, pd.read_parquet(prepared / "train.parquet"))
+        labels = self.objective.labels if isinstance(self.objective, BinaryObjective) else None
         pools = [pd.read_parquet(path)["index"].to_numpy() for path in manifests]
         self.batches = Batches(run, labels, pools)
         self.pixels = Pixels(prepared / "train.npy", where)
         self.validation: ImageArray | None = None
-        if run.training.selection == "best":
+        if "validation" in run.splits:
             self._open_validation(prepared)
         network = build_for(run)
         network.load_state_dict({**network.state_dict(), **inherited})
+        if isinstance(run.network, VggNetwork) and run.network.first_outputs == "constant":
+            assert isinstance(self.objective, ColumnsObjective)
+            for task, head in zip(run.tasks, network.heads, strict=True):  # type: ignore[arg-type]
+                head.start_at(self.objective.constant(task))
         inherit.freeze(run, network)
         self.inherited = inherited
         self.network: SharingNetwork = network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = _optimiser(self.network, run.training, run.network.transfer.learning_rate_factor)
+        self.optimiser = _optimiser(self.network, run)
         self.iteration = 0
         self.images = 0
         self.seconds = 0.0
@@ -173,14 +176,9 @@ class _Session:
                 f"{self.run.key}: training.selection: best needs a validation split, and {self.run.dataset} has none; "
                 f"take selection: last, or set datasets.{self.run.dataset}.validation_fraction"
             )
-        table = pd.read_parquet(prepared / "validation.parquet")
-        self.validation_labels = [task_labels(table, self.run.labels, task) for task in self.tasks]
-        for task, own in zip(self.tasks, self.validation_labels, strict=True):
-            if not has_both_labels(own):
-                raise TaskshareError(
-                    f"{self.run.key}: the validation split has images of one label only for {task}, so nothing can be "
-                    "selected by balanced accuracy; take training.selection: last, or more validation images"
-                )
+        self.validation_objective = objective(self.run, pd.read_parquet(prepared / "validation.parquet"))
+        if self.run.training.selection == "best" and isinstance(self.validation_objective, BinaryObjective):
+            self.validation_objective.check_selectable()
 
     def run_to_end(self, path: Path) -> None:
         """Iterate until the last iteration, from the checkpoint at `path` if there is one."""
@@ -229,35 +227,29 @@ class _Session:
         for group in self.optimiser.param_groups:
             group["lr"] = group["initial_lr"] * _schedule(self.run.training, self.iteration)
         indices = self.batches.indices(self.iteration)
-        labels = torch.from_numpy(self.batches.labels(indices)).to(self.device)
+        targets = torch.from_numpy(self.objective.targets(indices)).to(self.device)
         self.network.train()
         inherit.keep_statistics(self.run, self.network)
         if self.run.training.update == "per_pool":
             for task, pool in enumerate(indices):
-                self._update(pool, labels[:, [task]], slice(task, task + 1))
+                self._update(pool, targets[:, [task]], slice(task, task + 1))
         else:
-            self._update(indices.reshape(-1), labels, slice(None))
+            self._update(indices.reshape(-1), targets, slice(None))
         self.iteration += 1
         self.images += indices.size
 
-    def _update(self, indices: np.ndarray, labels: Tensor, tasks: slice) -> None:
-        """One gradient step on the sum of the tasks' costs (Fang 2017, eqs 5 and 6).
-
-        `labels` is (batch, tasks); images of pooled batches lie pool after pool, and each costs its own task only.
-        """
+    def _update(self, indices: np.ndarray, targets: Tensor, tasks: slice) -> None:
+        """One gradient step on the sum of the tasks' costs (Fang 2017, eqs 5 and 6; Matsui 2019, eq 1)."""
         inputs = to_input(self.pixels.batch(indices))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            outputs = self.network(inputs)[:, self.columns][:, tasks].float()
-        if len(outputs) > len(labels):
-            outputs = outputs.unflatten(0, (labels.shape[1], len(labels))).diagonal(dim1=0, dim2=2)
-        losses = binary_cross_entropy_with_logits(outputs, labels, reduction="none").mean(0)
+            outputs = self.network(inputs).float()
+        losses, wrong = self.objective.compare(outputs, targets, tasks)
         self.optimiser.zero_grad(set_to_none=True)
         losses.sum().backward()
         self.optimiser.step()
         with torch.no_grad():
-            wrong = ((outputs > 0) != (labels > 0.5)).sum(0)
-            count = torch.full_like(wrong, len(labels))
-            self.sums[:, tasks] += torch.stack([losses.detach() * len(labels), wrong, count])
+            count = torch.full_like(wrong, len(targets))
+            self.sums[:, tasks] += torch.stack([losses.detach() * count, wrong * count, count])
 
     def _check_finite(self) -> None:
         if not torch.isfinite(self.sums[0]).all():
@@ -269,7 +261,7 @@ class _Session:
     def _record(self, rate: float, validating: bool) -> None:
         loss, wrong, count = self.sums.tolist()
         self.sums.zero_()
-        validated = self._validate() if validating else [math.nan] * len(self.tasks)
+        scores = self._validate() if validating else None
         for task, name in enumerate(self.tasks):
             self.history.rows["history"].append(
                 {
@@ -278,7 +270,7 @@ class _Session:
                     "task": name,
                     "training_loss": loss[task] / count[task],
                     "training_error": wrong[task] / count[task],
-                    "validation_balanced_accuracy": validated[task],
+                    **{f"validation_{name}": (scores[task] if scores else {}).get(name, math.nan) for name in SCORES},
                     "selected": False,
                 }
             )
@@ -289,18 +281,21 @@ class _Session:
         )
         if not validating:
             return
-        mean = float(np.mean(validated))
-        if self.validation is None or mean > self.best:
+        selects = scores is not None and self.run.training.selection == "best"
+        mean = (
+            float(np.mean([self.objective.selection_score(score) for score in scores or []])) if selects else math.nan
+        )
+        if not selects or mean > self.best:
             self.best = mean
             self.selected_iteration = self.iteration
             self.history.select(self.iteration)
-            if self.validation is not None:
+            if selects:
                 self.selected_state = {name: value.clone() for name, value in self.network.state_dict().items()}
 
     def _record_connections(self, network: ParallelSubnets) -> None:
         for layer, alpha in network.connection_strengths().items():
             for source, row in zip(self.run.tasks, alpha.tolist(), strict=True):
-                for target, strength in list(zip(self.run.tasks, row, strict=True))[self.columns]:
+                for target, strength in list(zip(self.run.tasks, row, strict=True))[-len(self.tasks) :]:
                     self.history.rows["transfer"].append(
                         {
                             "iteration": self.iteration,
@@ -311,16 +306,12 @@ class _Session:
                         }
                     )
 
-    def _validate(self) -> list[float]:
-        """Return each task's balanced accuracy on the validation split, 0 to 1; NaN without one."""
+    def _validate(self) -> list[Score] | None:
+        """Return each task's scores on the validation split; None without one."""
         if self.validation is None:
-            return [math.nan] * len(self.tasks)
+            return None
         outputs = logits(self.network, self.validation.blocks(VALIDATION_BLOCK), self.device, self.bfloat16)
-        predicted = outputs[:, self.columns] > 0
-        return [
-            float(np.mean(class_accuracies(labels, predicted[:, task])))
-            for task, labels in enumerate(self.validation_labels)
-        ]
+        return self.validation_objective.score(outputs)
 
     def _say_progress(self, rate: float, seconds_per_image: float) -> None:
         loss = self.history.rows["history"][-len(self.tasks) :]
@@ -351,8 +342,9 @@ class _Session:
         self.iteration, self.images, self.seconds, self.best, self.selected_iteration = state["numbers"]
 
 
-def _optimiser(network: nn.Module, training: Training, beta_factor: float) -> torch.optim.SGD:
+def _optimiser(network: nn.Module, run: Run) -> torch.optim.SGD:
     """SGD with momentum; weight decay on convolutions and matrices only, and beta with its own rate (reading 8)."""
+    training = run.training
     named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
     betas = [parameter for name, parameter in named if name.endswith(".beta")]
     decayed = [parameter for name, parameter in named if parameter.dim() > 1 and not name.endswith(".beta")]
@@ -362,7 +354,8 @@ def _optimiser(network: nn.Module, training: Training, beta_factor: float) -> to
         {"params": decayed, "lr": rate, "initial_lr": rate, "weight_decay": training.weight_decay},
         {"params": others, "lr": rate, "initial_lr": rate, "weight_decay": 0.0},
     ]
-    if betas:
+    if isinstance(run.network, Network) and betas:
+        beta_factor = run.network.transfer.learning_rate_factor
         groups.append(
             {"params": betas, "lr": rate * beta_factor, "initial_lr": rate * beta_factor, "weight_decay": 0.0}
         )
@@ -371,9 +364,11 @@ def _optimiser(network: nn.Module, training: Training, beta_factor: float) -> to
 
 def _schedule(training: Training, iteration: int) -> float:
     """Return the factor on the learning rate at an iteration, counted from 0."""
+    rising = training.warm_up * training.iterations
+    factor = min(1.0, (iteration + 1) / (rising + 1))
     if training.schedule == "constant":
-        return 1.0
-    return 0.5 * (1 + math.cos(math.pi * iteration / training.iterations))
+        return factor
+    return factor * 0.5 * (1 + math.cos(math.pi * iteration / training.iterations))
 
 
 def _say(line: str) -> None:

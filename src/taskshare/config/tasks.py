@@ -1,0 +1,25 @@
+"""Tasks that are more than one label: five landmarks, and all attributes together (Matsui 2019, section 4)."""
+
+from collections.abc import Sequence
+
+LANDMARKS, ATTRIBUTES = "landmarks", "attributes"
+LANDMARK_POINTS = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
+"""The five points in the order of list_landmarks_align_celeba.txt; "left" is the left side of the image."""
+JOINT_TASKS = (LANDMARKS, ATTRIBUTES)
+
+
+def answers(task: str, labels: Sequence[str]) -> list[str]:
+    """Return the names of what a task's answer holds: the five points, every attribute, or the task itself.
+
+    Args:
+        task: `landmarks`, `attributes`, or a task of one label.
+        labels: The data set's attributes or classes.
+    """
+    if task == LANDMARKS:
+        return list(LANDMARK_POINTS)
+    return list(labels) if task == ATTRIBUTES else [task]
+
+
+def task_of_answer(answer: str, tasks: Sequence[str], labels: Sequence[str]) -> str | None:
+    """Return which of some tasks answers for a point, an attribute or a label; None if none does."""
+    return next((task for task in tasks if answer in answers(task, labels)), None)

@@ -1,0 +1,49 @@
+"""What the outputs of a net of Matsui 2019 stand for: two numbers a landmark, two a label (Table 1)."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from taskshare.config.run import Run
+from taskshare.config.tasks import LANDMARK_POINTS, LANDMARKS, answers
+
+
+def count(task: str, labels: Sequence[str]) -> int:
+    """Return the number of outputs of a task: 10 for landmarks, 2 for each label (reading 10)."""
+    return 2 * len(answers(task, labels))
+
+
+def slices(tasks: Sequence[str], labels: Sequence[str]) -> Iterator[tuple[str, slice]]:
+    """Yield each task with the place of its outputs."""
+    start = 0
+    for task in tasks:
+        end = start + count(task, labels)
+        yield task, slice(start, end)
+        start = end
+
+
+def points(raw: np.ndarray, run: Run) -> np.ndarray:
+    """Return the landmarks, (N, 5, 2), as fractions of width and height, from a net's outputs (N, K)."""
+    place = dict(slices(run.tasks, run.labels))[LANDMARKS]
+    return raw[:, place].reshape(-1, len(LANDMARK_POINTS), 2)
+
+
+def label_logits(raw: np.ndarray, run: Run) -> tuple[list[str], np.ndarray]:
+    """Return the labels that a run answers for and their logits (N, labels), from a net's outputs (N, K).
+
+    The softmax of the two outputs of a label is the sigmoid of their difference.
+    """
+    names: list[str] = []
+    parts = [np.empty((len(raw), 0), raw.dtype)]
+    for task, place in slices(run.tasks, run.labels):
+        if task != LANDMARKS:
+            names += answers(task, run.labels)
+            pairs = raw[:, place].reshape(len(raw), -1, 2)
+            parts.append(pairs[:, :, 1] - pairs[:, :, 0])
+    return names, np.concatenate(parts, axis=1)
+
+
+def as_pairs(outputs: Tensor) -> Tensor:
+    """Return outputs (N, 2k) as (N, k, 2): the points' x and y, or the two classes of each label."""
+    return outputs.unflatten(1, (-1, 2))

@@ -1,0 +1,187 @@
+"""What a net's outputs are compared with: the targets of a split, the losses of a batch, the scores of all images."""
+
+import math
+from abc import ABC, abstractmethod
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from taskshare.config import Run
+from taskshare.config.tasks import LANDMARKS, answers
+from taskshare.data.labels import has_both_labels, task_labels
+from taskshare.data.prepare import PREPARED_LANDMARKS
+from taskshare.errors import TaskshareError
+from taskshare.evaluation.landmarks import DETECTED, to_fractions
+from taskshare.evaluation.metrics import class_accuracies
+from taskshare.networks.outputs import as_pairs, slices
+
+Score = dict[str, float]
+"""Balanced accuracy, accuracy and detection rate, 0 to 1, as far as a task has them."""
+
+
+class Objective(ABC):
+    """The targets of one split for the tasks that a run trains.
+
+    Args:
+        run: the run.
+        table: label table of the split.
+    """
+
+    def __init__(self, run: Run, table: pd.DataFrame) -> None:
+        self.run = run
+        self.tasks = run.trained_tasks
+
+    @abstractmethod
+    def targets(self, indices: np.ndarray) -> np.ndarray:
+        """Return float32 targets (batch size, ...) of images (pools, batch size), one pool if the batch is shared."""
+
+    @abstractmethod
+    def compare(self, outputs: Tensor, targets: Tensor, tasks: slice) -> tuple[Tensor, Tensor]:
+        """Return loss and share of wrong answers of some of the tasks, two tensors (tasks,).
+
+        Args:
+            outputs: of the whole net, float32 (images, outputs).
+            targets: of these tasks, as `targets` returns them.
+            tasks: which of the trained tasks.
+        """
+
+    @abstractmethod
+    def score(self, outputs: np.ndarray) -> list[Score]:
+        """Return each trained task's scores from the outputs for all images of the split, (N, outputs)."""
+
+    @abstractmethod
+    def selection_score(self, score: Score) -> float:
+        """Return the score by which weights are selected."""
+
+
+class BinaryObjective(Objective):
+    """One logit and one cross-entropy a task (Fang 2017, eqs 5 and 6).
+
+    Attributes:
+        labels: int8 (tasks, N), 1, 0, or -1 where an image is not part of the task.
+    """
+
+    def __init__(self, run: Run, table: pd.DataFrame) -> None:
+        super().__init__(run, table)
+        self.labels = np.stack([task_labels(table, run.labels, task) for task in self.tasks])
+        self.pooled = run.batches == "pooled"
+        self.columns = slice(len(run.tasks) - len(self.tasks), None)  # tasks that join stand last
+
+    def targets(self, indices: np.ndarray) -> np.ndarray:
+        """Return labels (batch size, tasks); pooled: task j's of pool j."""
+        if self.pooled:
+            return np.stack([self.labels[task, row] for task, row in enumerate(indices)], axis=1).astype(np.float32)
+        return self.labels[:, indices[0]].T.astype(np.float32)
+
+    def compare(self, outputs: Tensor, targets: Tensor, tasks: slice) -> tuple[Tensor, Tensor]:
+        """Return loss and share of wrong labels; images of pooled batches lie pool after pool, and cost their own task."""
+        outputs = outputs[:, self.columns][:, tasks]
+        if len(outputs) > len(targets):
+            outputs = outputs.unflatten(0, (targets.shape[1], len(targets))).diagonal(dim1=0, dim2=2)
+        losses = F.binary_cross_entropy_with_logits(outputs, targets, reduction="none").mean(0)
+        return losses, ((outputs > 0) != (targets > 0.5)).to(torch.float64).mean(0)
+
+    def score(self, outputs: np.ndarray) -> list[Score]:
+        """Return each trained task's balanced accuracy."""
+        predicted = outputs[:, self.columns] > 0
+        return [
+            {"balanced_accuracy": float(np.mean(class_accuracies(labels, predicted[:, task])))}
+            for task, labels in enumerate(self.labels)
+        ]
+
+    def selection_score(self, score: Score) -> float:
+        """Return the balanced accuracy."""
+        return score["balanced_accuracy"]
+
+    def check_selectable(self) -> None:
+        """Raise TaskshareError if a task has images of one label only, for then there is no balanced accuracy."""
+        for task, own in zip(self.tasks, self.labels, strict=True):
+            if not has_both_labels(own):
+                raise TaskshareError(
+                    f"{self.run.key}: the validation split has images of one label only for {task}, so nothing can be "
+                    "selected by balanced accuracy; take training.selection: last, or more validation images"
+                )
+
+
+class ColumnsObjective(Objective):
+    """Squared error of landmarks, cross-entropy of labels (Matsui 2019, section 3.2, eq 1; readings 1, 2 and 10).
+
+    Targets are fractions of width and height for landmarks, and 0 or 1 for each label, side by side: half as many as
+    outputs for labels.
+    """
+
+    def __init__(self, run: Run, table: pd.DataFrame) -> None:
+        super().__init__(run, table)
+        self.places = dict(slices(run.tasks, run.labels))
+        parts = []
+        for task in self.tasks:
+            if task == LANDMARKS:
+                points = table[list(PREPARED_LANDMARKS)].to_numpy(np.float32)
+                parts.append(to_fractions(points.reshape(-1, 5, 2), run.variant.size).reshape(-1, 10))
+            else:
+                parts.append(table[answers(task, run.labels)].to_numpy(np.float32))
+        self.table = np.concatenate(parts, axis=1).astype(np.float32)
+        ends = np.cumsum([part.shape[1] for part in parts]).tolist()
+        self.target_places = {
+            task: slice(end - part.shape[1], end) for task, part, end in zip(self.tasks, parts, ends, strict=True)
+        }
+
+    def targets(self, indices: np.ndarray) -> np.ndarray:
+        """Return targets (batch size, K)."""
+        return self.table[indices[0]]
+
+    def compare(self, outputs: Tensor, targets: Tensor, tasks: slice) -> tuple[Tensor, Tensor]:
+        """Return loss, with its weight, and the share of points that are not found or of labels that are wrong."""
+        losses, wrong = [], []
+        for task in self.tasks[tasks]:
+            given, wanted = as_pairs(outputs[:, self.places[task]]), targets[:, self.target_places[task]]
+            if task == LANDMARKS:
+                points = as_pairs(wanted)
+                loss = F.mse_loss(given, points)
+                errors = (given - points).norm(dim=2) / (points[:, 0] - points[:, 1]).norm(dim=1)[:, None]
+                missed = errors > DETECTED
+            else:
+                loss = F.cross_entropy(given.flatten(0, 1), wanted.flatten().long())
+                missed = (given[..., 1] > given[..., 0]) != (wanted > 0.5)
+            losses.append(self.run.training.loss_weights.get(task, 1.0) * loss)
+            wrong.append(missed.to(torch.float64).mean())
+        return torch.stack(losses), torch.stack(wrong)
+
+    def score(self, outputs: np.ndarray) -> list[Score]:
+        """Return the detection rate of landmarks, and of labels the mean accuracy and balanced accuracy over them."""
+        scores = []
+        for task in self.tasks:
+            given = outputs[:, self.places[task]].reshape(len(outputs), -1, 2)
+            wanted = self.table[:, self.target_places[task]]
+            if task == LANDMARKS:
+                points = wanted.reshape(-1, 5, 2)
+                eyes = np.linalg.norm(points[:, 0] - points[:, 1], axis=1)
+                errors = np.linalg.norm(given - points, axis=2) / eyes[:, None]
+                scores.append({"detection_rate": float((errors <= DETECTED).mean())})
+            else:
+                said = given[..., 1] > given[..., 0]
+                halves = [class_accuracies(wanted[:, label], said[:, label]) for label in range(wanted.shape[1])]
+                known = [np.mean(half) for half in halves if not np.isnan(half).any()]
+                balanced = float(np.mean(known)) if known else math.nan
+                scores.append({"accuracy": float((said == (wanted > 0.5)).mean()), "balanced_accuracy": balanced})
+        return scores
+
+    def selection_score(self, score: Score) -> float:
+        """Return the detection rate or the mean accuracy."""
+        return score["detection_rate"] if "detection_rate" in score else score["accuracy"]
+
+    def constant(self, task: str) -> Tensor:
+        """Return the outputs of one answer for all images: the mean landmarks, or the logarithms of label rates."""
+        mean = torch.from_numpy(self.table[:, self.target_places[task]].mean(0, dtype=np.float64))
+        if task != LANDMARKS:
+            rate = mean.clamp(1e-3, 1 - 1e-3)
+            mean = torch.stack([torch.log(1 - rate), torch.log(rate)], dim=1).flatten()
+        return mean.to(torch.float32)
+
+
+def objective(run: Run, table: pd.DataFrame) -> Objective:
+    """Return what a run's outputs are compared with on a split."""
+    return ColumnsObjective(run, table) if run.network.backbone == "vgg" else BinaryObjective(run, table)
