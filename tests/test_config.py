@@ -33,8 +33,9 @@ def test_the_projects_own_params_hold_at_every_scale(scale):
     jobs = params.enabled_jobs()
     tables_4_and_5 = 2 if scale == "demo" else len(params.current.seeds)
     figure_6 = 4 if scale == "mini" else len(params.current.seeds)
+    matsui = 3 if scale == "mini" else len(params.current.seeds)
     other = (11 + 6 + 6 + 6 + 6 + 6) * len(params.current.seeds)
-    assert len(jobs) == (7 + 1 + 1 + 5 + 1 + 1) * tables_4_and_5 + other + 3 * figure_6
+    assert len(jobs) == (7 + 1 + 1 + 5 + 1 + 1) * tables_4_and_5 + other + 3 * figure_6 + 4 * matsui + 8 * len(params.current.seeds)
     for job in jobs.values():
         assert job.start is None or f"{job.start.job}/seed{job.seed}" in jobs
 
@@ -95,7 +96,7 @@ def test_the_ablations_are_ready_to_be_enabled(content):
         ),
         ("runs/celeba-incremental/parent/add", ["Goatee"], "celeba-dynamic-six has the task 'Goatee' already"),
         ("runs/celeba-incremental/parent/add", ["Beardy"], "runs.celeba-incremental.tasks: no task 'Beardy'; allowed"),
-        ("runs/celeba-incremental/parent", {"run": "celeba-dynamic-six"}, "parent: give either remove or add"),
+        ("runs/celeba-incremental/parent", {"run": "celeba-dynamic-six"}, "parent: give one of remove, add and separa"),
         (
             "runs/celeba-incremental/parent/run",
             "celeba-incremental",
@@ -134,6 +135,69 @@ def test_the_ablations_are_ready_to_be_enabled(content):
         ("experiments/fang2017-table4/rows/MT", [], "table4.table.rows.MT.str: Input should be a valid string, not []"),
         ("runs/celeba-dynamic-removed/parent/remove", ["Bald"], "celeba-dynamic has no task 'Bald'; it has Goatee, He"),
         ("runs/celeba-dynamic-removed/network", {"scheme": "dynamic", "fully_connected": 9}, "must be one dynamic net"),
+        (
+            "runs/celeba-separation/parent/run",
+            "celeba-columns-branch2",
+            "be one vgg net with hard sharing that shares all",
+        ),
+        ("runs/celeba-separation/parent/run", "celeba-dynamic", "celeba-dynamic must be one vgg net with hard sharing"),
+        ("runs/celeba-separation/parent/add", ["Bald"], "parent: give one of remove, add and separate"),
+        ("runs/celeba-separation/parent", None, "runs.celeba-separation.dataset: Field required"),
+        (
+            "runs/celeba-separation/tasks",
+            ["landmark"],
+            "no task 'landmark'; allowed: 5_o_Clock_Shadow, Arched_Eyebrows",
+        ),
+        ("runs/celeba-separation/network/branch_block", 5, "branch_block: there are 4 blocks, not 5"),
+        ("runs/celeba-separation/network/fine_tuning", True, "fine_tuning: needs channelwise: true"),
+        ("runs/celeba-columns/network/channelwise", True, "channelwise and fine_tuning: go with scheme: separation"),
+        ("runs/celeba-columns/network/channels", [8], "channels and convolutions: give one number for each block in"),
+        (
+            "runs/celeba-columns/network/backbone",
+            "resnet",
+            "network: Input tag 'resnet' found using backbone_of() does",
+        ),
+        ("runs/celeba-columns/batches", "pooled", "network.backbone: vgg needs batches: shared"),
+        ("runs/celeba-columns/variant", "grey", "network.backbone: vgg needs an rgb variant of 16 pixels or more"),
+        (
+            "runs/celeba-columns/tasks",
+            ["landmarks", "attributes", "Bald"],
+            "tasks: attributes holds every other label; leave those",
+        ),
+        ("runs/celeba-hard-branch5/tasks", ["landmarks"], "tasks: landmarks and attributes need network.backbone: vgg"),
+        (
+            "datasets/celeba/labels",
+            ["nose", "Bald"],
+            "labels: 'nose' is the name of landmarks or of a joint task; rena",
+        ),
+        (
+            "scales/mini/training",
+            {"celeba/rbg": {}},
+            "scales.mini.training.celeba: 'rbg' is not known; allowed: grey, ",
+        ),
+        (
+            "experiments/matsui2019-table2/columns",
+            ["Bald"],
+            "metric: detection_rate is for landmarks, and the others are",
+        ),
+        ("experiments/matsui2019-table2/metric", "accuracy", "metric: detection_rate is for landmarks, and the others"),
+        (
+            "experiments/matsui2019-figure4/rows/ST",
+            "celeba-single",
+            "figure4.rows: celeba-single has no task landmarks",
+        ),
+        (
+            "experiments/matsui2019-figure6/run",
+            "celeba-columns",
+            "is no separation run whose task columns start at the",
+        ),
+        ("experiments/matsui2019-figure6/block", 5, "figure6.block: celeba-separation has 4 blocks, not 5"),
+        ("experiments/matsui2019-table1/run", "celeba-columns", "celeba-columns is no run with the separation scheme"),
+        (
+            "experiments/matsui2019-costs/shared",
+            "celeba-separation",
+            "is no vgg run with hard sharing of all its tasks",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_with_the_key_and_what_is_allowed(content, path, value, line):
@@ -216,3 +280,24 @@ def test_the_command_line_prints_one_line_and_fails():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "taskshare: params.yaml: scale: 'huge' is not known; allowed: demo, mini, paper\n"
+
+
+def test_the_constant_predictor_needs_rows_of_one_data_set(content):
+    table = content["experiments"]["fang2017-table5"]
+    table |= {"constant": True, "rows": {**table["rows"], "faces": "celeba-hard"}}
+    with pytest.raises(TaskshareError, match="table5.constant: the rows are of several data sets or variants"):
+        config.validate(content)
+
+
+def test_a_variants_own_training_goes_before_the_data_sets(content):
+    content["scales"]["demo"]["training"] = {"celeba": {"iterations": 7}, "celeba/rgb": {"iterations": 9}}
+    params = config.validate(content)
+    iterations = [next(params.jobs(name)).training.iterations for name in ("celeba-hard", "celeba-columns")]
+    assert iterations == [7, 9]
+
+
+def test_the_columns_of_a_separation_run_may_be_jobs_of_their_own(content):
+    content["runs"]["celeba-separation"]["each_task_alone"] = True
+    params = config.validate(content)
+    assert params.job_names("celeba-separation") == ["celeba-separation.landmarks", "celeba-separation.attributes"]
+    assert all(job.start.job == "celeba-columns" for job in params.jobs("celeba-separation"))

@@ -19,6 +19,7 @@ PARTS = [
     "reports/published",
     "reports/claims",
     "reports/deviations.yaml",
+    "reports/contradictions.yaml",
     "dvc.yaml",
     ".dvcignore",
 ]
@@ -37,8 +38,11 @@ def tiny_params():
         "tiny": {
             "seeds": [1],
             "synthetic": {"train": 100, "validation": 30, "test": 40, "digit_copies": 1},
-            "image_sizes": {"celeba": {"grey": 16}, "cifar10": {"rgb": 16}},
-            "network": {"channels": [4, 4, 4, 4, 4], "fully_connected": 8},
+            "image_sizes": {"celeba": {"grey": 16, "rgb": 16}, "cifar10": {"rgb": 16}},
+            "network": {
+                "subnet": {"channels": [4, 4, 4, 4, 4], "fully_connected": 8},
+                "vgg": {"channels": [4, 6], "convolutions": [1, 1], "fully_connected": 8},
+            },
             "training": {"celeba": training, "cifar10": {**training, "selection": "last"}},
         }
     }
@@ -48,14 +52,16 @@ def tiny_params():
     experiments["fang2017-cifar10-relations"]["groups"] = digits
     rows = {"ST": "celeba-single", "MT": "celeba-hard", "DMT": "celeba-dynamic"}
     experiments["fang2017-table4"]["rows"] = {**rows, "DMT after removal": "celeba-dynamic-removed"}
-    params["experiments"] = {
-        name: experiments[name]
-        for name in experiments
-        if name not in ("fang2017-table1", "fang2017-table2", "fang2017-table3", "fang2017-ablations")
-    }
+    rows = {"Separation": "celeba-separation", "Baseline": "celeba-columns"}
+    experiments["matsui2019-table2"]["rows"] = experiments["matsui2019-table3"]["rows"] = rows
+    experiments["matsui2019-costs"]["separation"] = {"Separation": "celeba-separation"}
+    left_out = [*(f"fang2017-{name}" for name in ("table1", "table2", "table3", "ablations"))]
+    left_out += [*(f"matsui2019-{name}" for name in ("table4-landmarks", "table4-attributes", "unaligned"))]
+    params["experiments"] = {name: experiments[name] for name in experiments if name not in left_out}
     runs = params["runs"]
     names = [f"{data}-{scheme}" for data in ("celeba", "cifar10") for scheme in ("single", "hard", "dynamic")]
     names += ["celeba-dynamic-removed", "celeba-dynamic-six", "celeba-incremental", "celeba-single-recorded"]
+    names += rows.values()
     params["runs"] = {name: runs[name] for name in names}
     for name in names[:6]:
         runs[name]["tasks"] = FACES if name.startswith("celeba") else DIGITS
