@@ -1,8 +1,8 @@
 """Memory and time of a training step of Matsui 2019's nets at scale paper, in batches of 32 at 128x128.
 
-`python benchmarks/columns_step.py [--batch N] [--json FILE]`. Memory is computed from what a step keeps: weights, gradients
-and momentum in float32, activations as autograd saves them (bfloat16 under autocast, each storage once). On a GPU the
-peak and the time are measured too; on a CPU the time is, if `--time` asks for it.
+`python benchmarks/columns_step.py [--batch N] [--json FILE]`. Memory is computed from what a step keeps: weights,
+gradients and momentum in float32, activations as autograd saves them (bfloat16 under autocast, each storage once). On a
+GPU the peak and the time are measured too; on a CPU the time is, if `--time` asks for it.
 """
 
 import argparse

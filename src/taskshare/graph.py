@@ -31,6 +31,8 @@ LIMITS, LANDMARKS_FILE, FEATURE_MAPS = "limits.json", "landmarks.parquet", "feat
 Kind = TypeVar("Kind", bound=Entry)
 TRAINING_FILES = (WEIGHTS, *RECORDS)
 EVALUATION_FILES = (SCORES, METRICS)
+# Labels of two rows of a costs experiment; those between them are its own.
+SHARED, ALONE = "Hard sharing", "One net per task"
 # Files of a source folder that stand for its content; single images are too many to look at in every call.
 LABEL_FILES = (
     "list_*.txt",
@@ -156,11 +158,11 @@ class Graph:
         """Return as JSON what a costs experiment compares: by label the runs whose nets are needed together."""
         experiment = self._enabled(Costs)[name]
         first = next(self.params.jobs(experiment.shared))
-        nets = {"Hard sharing": [first]}
+        nets = {SHARED: [first]}
         for label, run_name in experiment.separation.items():
             jobs = list(self.params.jobs(run_name))
             nets[label] = [job for job in jobs if job.seed == jobs[0].seed]
-        nets["One net per task"] = [
+        nets[ALONE] = [
             first.model_copy(update={"name": f"{first.name}.{task}", "tasks": [task]}) for task in first.tasks
         ]
         content = {

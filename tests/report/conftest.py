@@ -1,7 +1,7 @@
 """A results folder in the shapes that the phases write, with made-up numbers."""
 
 import copy
-import json
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +12,11 @@ import pytest
 import yaml
 
 from taskshare import config, seeds
+from taskshare.config.tasks import ATTRIBUTES, LANDMARKS, answers
 from taskshare.report.render import render
+
+from . import joint_results
+from .writing import write_json, write_parquet
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REPORTS = REPOSITORY / "reports"
@@ -24,40 +28,20 @@ def load_params(**changes: object) -> config.Params:
     return config.validate({**copy.deepcopy(content), **changes})
 
 
-def write_json(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def write_parquet(path: Path, table: pd.DataFrame) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(path)
-
-
 def write_evaluation(results: Path, job: config.Run, skill: float) -> None:
-    """Scores of 400 test images per task, the same ones for every job, and the metrics that follow from them."""
-    rows, metrics = [], {}
-    for task in job.tasks:
-        label = (seeds.generator(0, job.dataset, task, "labels").random(400) < 0.3).astype(np.int8)
-        noise = seeds.generator(job.seed, job.name, task, "test").normal(0, 0.25, 400)
-        score = np.clip(0.5 + skill * (label - 0.5) + noise, 0, 1).astype(np.float32)
-        rows.append(
-            pd.DataFrame({"id": [f"{i:06}.jpg" for i in range(400)], "task": task, "label": label, "score": score})
-        )
-        said = score > 0.5
-        positives, negatives = int(label.sum()), int((1 - label).sum())
-        acc_p, acc_n = float(said[label == 1].mean()), float((~said[label == 0]).mean())
-        metrics[task] = {
-            "balanced_accuracy": (acc_p + acc_n) / 2,
-            "accuracy_positives": acc_p,
-            "accuracy_negatives": acc_n,
-            "accuracy": float((said == label).mean()),
-            "positives": positives,
-            "negatives": negatives,
-            "standard_error": 0.5 * (acc_p * (1 - acc_p) / positives + acc_n * (1 - acc_n) / negatives) ** 0.5,
-        }
+    """Scores of 400 test images per attribute, the same ones for every job, their landmarks, and the metrics."""
     folder = results / "evaluation" / job.name / f"seed{job.seed}"
-    write_parquet(folder / "scores.parquet", pd.concat(rows, ignore_index=True))
+    metrics = joint_results.write_landmarks(folder, job, skill) if job.finds_landmarks else {}
+    attributes = [name for task in job.tasks if task != LANDMARKS for name in answers(task, job.labels)]
+    rows = []
+    for task in attributes:
+        label = joint_results.labels_of(job.dataset, task)
+        noise = seeds.generator(job.seed, job.name, task, "test").normal(0, 0.25, len(label))
+        score = np.clip(0.5 + skill * (label - 0.5) + noise, 0, 1).astype(np.float32)
+        rows.append(pd.DataFrame({"id": joint_results.IDS, "task": task, "label": label, "score": score}))
+        metrics[task] = joint_results.attribute_metrics(label, score > 0.5)
+    empty = pd.DataFrame(columns=["id", "task", "label", "score"])
+    write_parquet(folder / "scores.parquet", pd.concat(rows, ignore_index=True) if rows else empty)
     write_json(folder / "metrics.json", {"run": job.name, "seed": job.seed, "split": "test", "tasks": metrics})
 
 
@@ -81,7 +65,8 @@ def write_training(results: Path, job: config.Run) -> None:
     for task in job.trained_tasks:
         noise = np.abs(generator.normal(0, 0.01, len(done)))
         due = (iterations % job.training.validate_every == 0) | (done == 1)
-        validated = due & (job.training.selection == "best")
+        score = np.where(due & ("validation" in job.splits), 0.9 - 0.4 * np.exp(-5 * done) - noise, np.nan)
+        scored = {LANDMARKS: ["detection_rate"], ATTRIBUTES: ["accuracy", "balanced_accuracy"]}
         parts.append(
             pd.DataFrame(
                 {
@@ -90,7 +75,10 @@ def write_training(results: Path, job: config.Run) -> None:
                     "task": task,
                     "training_loss": 0.7 * np.exp(-speed * done) + noise,
                     "training_error": 0.5 * np.exp(-speed * done) + noise,
-                    "validation_balanced_accuracy": np.where(validated, 0.9 - 0.4 * np.exp(-5 * done) - noise, np.nan),
+                    **{
+                        f"validation_{metric}": score if metric in scored.get(task, ["balanced_accuracy"]) else np.nan
+                        for metric in ("balanced_accuracy", "accuracy", "detection_rate")
+                    },
                     "selected": iterations == selected,
                 }
             )
@@ -215,6 +203,9 @@ def measurers(params: config.Params) -> dict[str, list[Callable[[Path, config.Ru
             wanted.setdefault(experiment.run, []).append(write_response_maps)
         elif isinstance(experiment, config.Limits):
             wanted.setdefault(experiment.run, []).append(write_limits)
+        elif isinstance(experiment, config.FeatureMaps):
+            write = functools.partial(joint_results.write_feature_maps, experiment.block)
+            wanted.setdefault(experiment.run, []).append(write)
         elif isinstance(experiment, config.Connections):
             wanted.setdefault(experiment.run, []).append(write_connections)
         elif isinstance(experiment, config.Removal):
@@ -225,7 +216,7 @@ def measurers(params: config.Params) -> dict[str, list[Callable[[Path, config.Ru
 
 def fill(results: Path, params: config.Params, *run_names: str) -> None:
     """Everything that the phases write for some entries of `runs`, or for all that an enabled experiment needs."""
-    skills = {"single": 0.55, "hard": 0.65, "dynamic": 0.67}
+    skills = {"single": 0.55, "hard": 0.65, "dynamic": 0.67, "separation": 0.75}
     prepared = set()
     jobs = [job for run_name in run_names for job in params.jobs(run_name)] or params.enabled_jobs().values()
     measures = measurers(params)
@@ -233,10 +224,16 @@ def fill(results: Path, params: config.Params, *run_names: str) -> None:
         if (job.dataset, job.variant_name) not in prepared:
             prepared.add((job.dataset, job.variant_name))
             write_data(results, params, job.dataset, job.variant_name)
+            if job.finds_landmarks:
+                joint_results.write_prepared(results, params, job.dataset, job.variant_name)
+                joint_results.write_constant(results, params, job.dataset, job.variant_name)
         write_training(results, job)
         write_evaluation(results, job, skills[job.network.scheme])
         for measure in measures.get(job.name, []):
             measure(results, job)
+    for name, experiment in params.experiments.items():
+        if isinstance(experiment, config.Costs) and experiment.shared in {job.name for job in jobs}:
+            joint_results.write_costs(results, name, experiment)
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ def test_report_in_a_browser(full_results, full_page):
         assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
 
         assert_numbers_are_those_of_the_scores(page, full_results)
+        assert_landmarks_are_those_of_the_evaluation(page, full_results)
 
         light = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.emulate_media(color_scheme="dark")
@@ -52,6 +53,11 @@ def test_report_in_a_browser(full_results, full_page):
         page.evaluate("document.querySelector('#fang2017-table4').parentElement.scrollLeft = 200")
         first = page.locator("#fang2017-table4 tr.ours th").first.bounding_box()
         assert 0 <= first["x"] < 40, "the first column stays in view"
+        scrolled = "const box = document.querySelector('#matsui2019-table3').parentElement; box.scrollLeft = 400; "
+        assert page.evaluate(f"() => {{ {scrolled} return box.scrollLeft }}") == 400, "a tall table scrolls sideways"
+        names = page.locator("#matsui2019-table3 tbody th")
+        assert names.count() == 41
+        assert 0 <= names.nth(30).bounding_box()["x"] < 40, "the attributes stay in view"
 
         page.emulate_media(media="print", color_scheme="light")
         page.set_viewport_size({"width": 1040, "height": 740})
@@ -81,3 +87,15 @@ def assert_numbers_are_those_of_the_scores(page, results):
             place = f'[data-table="fang2017-table4"][data-row="DMT"][data-task="{task}"][data-quantity="{quantity}"]'
             assert float(page.locator(place).get_attribute("data-value")) == pytest.approx(expected, abs=1e-3)
             assert page.locator(place).inner_text() == f"{expected:.1f}"
+
+
+def assert_landmarks_are_those_of_the_evaluation(page, results):
+    """The detection rate of the nose, computed anew from the points, equals the page's text and data attributes."""
+    found = pd.read_parquet(results / "evaluation" / "celeba-columns" / "seed1" / "landmarks.parquet")
+    points = found.pivot(index="id", columns="landmark", values=["x", "y", "predicted_x", "predicted_y"])
+    miss = np.hypot(*(points["predicted_" + axis, "nose"] - points[axis, "nose"] for axis in "xy"))
+    eyes = np.hypot(*(points[axis, "lefteye"] - points[axis, "righteye"] for axis in "xy"))
+    rate = 100 * np.mean(miss / eyes <= 0.1)
+    place = '[data-table="matsui2019-table2"][data-row="Baseline"][data-task="nose"][data-quantity="ours"]'
+    assert float(page.locator(place).get_attribute("data-value")) == pytest.approx(rate, abs=1e-3)
+    assert page.locator(place).inner_text() == f"{rate:.1f}"

@@ -1,5 +1,7 @@
 import pytest
 
+from taskshare import config
+from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.report import tables
 from taskshare.report.published import load_published
 from taskshare.report.results import Results
@@ -215,3 +217,133 @@ def test_minority_proportions_wait_for_the_data(tmp_path):
     table = build(tmp_path, "fang2017-table3")
     assert [item.ours for item in table.minority] == [None] * 4
     assert table.imbalance == ""
+
+
+LABELS = load_params().datasets["celeba"].labels
+
+
+def write_joint(results, run, seed, rate=0.9, accuracy=0.8, **others):
+    """Metrics of a net that finds landmarks and tells attributes; `others` differ from `rate` and `accuracy`."""
+    tasks = {
+        point: {
+            "detection_rate": others.get(point, rate),
+            "standard_error": 0.01 * seed,
+            "normalised_error": 0.05,
+            "images": 400,
+        }
+        for point in LANDMARK_POINTS
+    } | {
+        label: {
+            "balanced_accuracy": 0.6,
+            "accuracy_positives": 0.3,
+            "accuracy_negatives": 0.9,
+            "accuracy": others.get(label, accuracy),
+            "positives": 100,
+            "negatives": 300,
+            "standard_error": 0.03,
+            "accuracy_standard_error": 0.02 * seed,
+        }
+        for label in LABELS
+    }
+    folder = "constant/celeba/rgb" if run == "constant" else f"{run}/seed{seed}"
+    write_json(results / "evaluation" / folder / "metrics.json", {"run": run, "seed": seed, "tasks": tasks})
+
+
+def test_landmarks_stand_in_their_table_by_detection_rate(tmp_path):
+    write_joint(tmp_path, "celeba-separation", 1, nose=0.5)
+    table = build(tmp_path, "matsui2019-table2")
+    nose = cell(table, "Separation", "nose")
+    assert (nose.ours.mean, nose.paper) == (pytest.approx(50), 87.5)
+    assert nose.standard_error == pytest.approx(1)
+    assert cell(table, "Separation", tables.MEAN).ours.mean == pytest.approx((4 * 90 + 50) / 5)
+    assert cell(table, "Baseline", "nose").verdict == "not_run"
+    assert table.columns["leftmouth"] == "Left mouth corner"
+    assert table.metric_name == "Detection rate"
+    assert (table.tall, table.balanced, table.accuracies) == (False, None, [])
+
+
+def test_attributes_stand_in_their_table_by_accuracy_with_balanced_accuracy_beside(tmp_path):
+    write_joint(tmp_path, "celeba-columns", 1, Bald=0.98)
+    table = build(tmp_path, "matsui2019-table3")
+    bald = cell(table, "Baseline", "Bald")
+    assert (bald.ours.mean, bald.paper) == (pytest.approx(98), 98)
+    assert bald.standard_error == pytest.approx(2), "that of accuracy, not of balanced accuracy"
+    assert list(table.columns) == LABELS
+    assert table.tall
+    balanced = next(row for row in table.balanced.rows if row.label == "Baseline")
+    assert balanced.cells[LABELS.index("Bald")].ours.mean == pytest.approx(60)
+    assert balanced.cells[LABELS.index("Bald")].standard_error == pytest.approx(3)
+    assert not balanced.printed
+
+
+def test_the_paper_mean_is_computed_anew_from_its_columns(tmp_path):
+    table = build(tmp_path, "matsui2019-table3")
+    means = {label: round(cell(table, label, tables.MEAN).paper, 2) for label in ("Separation", "Baseline")}
+    assert means == {"Separation": 89.22, "Baseline": 89.4}, "printed: 89 and 89"
+    assert difference(table, "Separation", "Baseline").paper == pytest.approx(-7 / 40)
+
+
+def test_a_printed_mean_stands_where_no_column_is_printed(tmp_path):
+    write_joint(tmp_path, "celeba-columns-branch1", 1, rate=0.9)
+    table = build(tmp_path, "matsui2019-table4-landmarks")
+    assert cell(table, "Baseline, Conv1-2", "nose").paper is None
+    mean = cell(table, "Baseline, Conv1-2", tables.MEAN)
+    assert (mean.paper, mean.difference, mean.verdict) == (92.9, pytest.approx(-2.9), "single")
+    assert table.headline == "6 comparisons with the paper's means: 1 with one seed and so undecided, 5 not run."
+    assert difference(table, "Changed Ours, Conv1-2", "Baseline, Conv1-2").paper == pytest.approx(80.4 - 92.9)
+
+
+def test_a_printed_mean_says_nothing_of_fewer_columns(tmp_path):
+    params = load_params()
+    published = load_published(REPORTS / "published")["matsui2019-table4-attributes"]
+    published = published.model_copy(update={"differences": []})
+    experiment = config.Table(
+        metric="accuracy", rows={"Baseline, Conv1-2": "celeba-columns-branch1", "Baseline, Conv2-2": "celeba-hard"}
+    )
+    table = tables.comparison_table(params, "own", experiment, published, Results(tmp_path), True)
+    assert [cell(table, label, tables.MEAN).paper for label in experiment.rows] == [89.9, 89.8]
+    [found] = table.differences
+    assert (found.count, found.paper) == (7, None)
+    assert cell(table, "Baseline, Conv2-2", tables.MEAN).verdict == "absent"
+
+
+def test_the_constant_predictor_closes_the_table(tmp_path):
+    assert [found.value for found in build(tmp_path, "matsui2019-table2").constant] == [None] * 6
+    write_joint(tmp_path, "constant", 1, rate=0.2, nose=0.7, accuracy=0.75)
+    constant = build(tmp_path, "matsui2019-table2").constant
+    assert [found.column for found in constant] == [*LANDMARK_POINTS, tables.MEAN]
+    assert [found.value for found in constant] == pytest.approx([20, 20, 70, 20, 20, 30])
+    attributes = build(tmp_path, "matsui2019-table3")
+    assert attributes.constant[-1].value == pytest.approx(75)
+    assert attributes.constant[0].standard_error == pytest.approx(2)
+    assert attributes.balanced.constant[-1].value == pytest.approx(60)
+    assert build(tmp_path, "matsui2019-table4-landmarks").constant == [], "not asked for"
+
+
+def test_columns_follow_the_metric_where_nobody_gives_them():
+    params = load_params()
+    found = [
+        tables.column_names(params, config.Table(metric=metric, rows={"Baseline": "celeba-columns"}), None)
+        for metric in ("detection_rate", "accuracy", "balanced_accuracy")
+    ]
+    assert found == [list(LANDMARK_POINTS), LABELS, LABELS]
+
+
+def test_own_tables_are_tall_beyond_twelve_columns(tmp_path):
+    params = load_params()
+
+    def own(**changes):
+        experiment = config.Table(rows={"Baseline": "celeba-columns"}, **changes)
+        return tables.comparison_table(params, "own", experiment, None, Results(tmp_path), False)
+
+    assert [own(columns=LABELS[:count]).tall for count in (12, 13)] == [False, True]
+    points = own(metric="detection_rate")
+    assert points.columns["rightmouth"] == "right mouth corner"
+    assert points.measure == "Detection rate."
+
+
+def test_the_means_of_many_columns_differ_by_hundredths(tmp_path):
+    write_joint(tmp_path, "celeba-columns", 1)
+    write_joint(tmp_path, "celeba-separation", 1, Bald=0.82)
+    found = difference(build(tmp_path, "matsui2019-table3"), "Separation", "Baseline")
+    assert found.sentence == "Separation is 0.05 points above Baseline with one seed; that decides nothing."

@@ -100,6 +100,10 @@ def check_experiments(params: "Params") -> None:
             experiment.layer
         ):
             raise ValueError(f"{where}.layer: the maps of {experiment.run} are measured on one layer; take the same")
+        if isinstance(experiment, FeatureMaps) and layers.setdefault(experiment.run, experiment.block) != (
+            experiment.block
+        ):
+            raise ValueError(f"{where}.block: the maps of {experiment.run} are measured on one block; take the same")
 
 
 def _check_experiment(params: "Params", where: str, experiment: Experiment) -> None:

@@ -35,7 +35,7 @@ class Table(Entry):
     )
     columns: list[str] = Field(
         default=[],
-        description="TASK, or TASK/GROUP where several groups have the task, or a landmark, or an attribute of the task "
+        description="TASK, or TASK/GROUP where several groups have the task, a landmark, or an attribute of the task "
         "attributes; none: every one of the rows",
     )
 

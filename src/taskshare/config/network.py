@@ -56,7 +56,7 @@ class VggNetwork(Model):
 
     backbone: Literal["vgg"]
     scheme: Literal["hard", "separation"] = Field(
-        description="hard: one column for all tasks (stage 1); separation: frozen, with a column for each task (stage 2)"
+        description="hard: one column for all tasks (stage 1); separation: frozen, and one for each task (stage 2)"
     )
     channels: list[PositiveInt] = Field(
         default=[64, 128, 256, 512], min_length=1, description="of the convolutions of each block"

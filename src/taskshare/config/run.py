@@ -61,7 +61,7 @@ class Parent(Model):
     )
     separate: bool = Field(
         default=False,
-        description="Matsui 2019, section 3.2, stage 2: freeze the shared column, train a column for each task beside it",
+        description="Matsui 2019, section 3.2, stage 2: freeze the shared column, train one for each task beside it",
     )
     beta: Literal["learned", "reset"] = Field(
         default="learned", description="remove: where the connections start again (reading 19)"

@@ -1,4 +1,4 @@
-"""Paired bootstrap of differences of balanced accuracy, over test images and seeds (Fang 2017, reading 25).
+"""Paired bootstrap of differences of shares of right answers, over test images and seeds (Fang 2017, reading 25).
 
 With few seeds the interval is narrower than their spread deserves: `n` values drawn from `n` seeds have (n - 1) / n of
 the seeds' variance, half of it for two seeds and none for one.
@@ -19,9 +19,9 @@ BLOCK = 100
 """Replicates that are weighed at once: memory grows with this number times the number of test images."""
 
 Column = tuple[str, str]
-"""A job and one of its tasks, for all seeds of the job."""
+"""A job and what it answers for, a task, attribute or landmark, for all seeds of the job."""
 Term = tuple[Column, ...]
-"""One row of a table: its effect is the mean of its columns' balanced accuracies."""
+"""One row of a table, or part of it: its effect is the mean of its columns' shares of right answers."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,22 @@ class Estimate:
 
 @dataclass(frozen=True)
 class _Images:
-    """The test images of a task, with the right and wrong answers of all nets that were asked."""
+    """Test images with right and wrong answers of the nets that were asked; no labels where classes do not count."""
 
     ids: pd.Index
-    positive: np.ndarray
+    positive: np.ndarray | None
     correct: dict[tuple[Column, int], np.ndarray] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> list[np.ndarray | slice]:
+        """The images whose shares of right answers are averaged: positives and negatives, or all together."""
+        return [slice(None)] if self.positive is None else [self.positive, ~self.positive]
 
 
 class Answers:
     """Which test images of one data set each net got right, by column and seed.
 
-    Nets that answered for the same images with the same labels share them: only a bool per image is kept for each.
+    Answers to the same images with the same labels share them: only a bool per image is kept for each net and column.
     """
 
     def __init__(self) -> None:
@@ -84,20 +89,20 @@ class Answers:
         self._seeds: dict[Column, set[int]] = {}
 
     def add(
-        self, column: Column, seed: int, ids: Sequence[str] | pd.Series, labels: np.ndarray, correct: np.ndarray
+        self, column: Column, seed: int, ids: Sequence[str] | pd.Series, labels: np.ndarray | None, correct: np.ndarray
     ) -> None:
         """Keep one net's answers.
 
         Args:
-            column: The net's job, and the task.
+            column: The net's job, and what it answers for.
             seed: The net's seed.
             ids: (N,) names of the test images, each once.
-            labels: (N,) of 0 and 1.
+            labels: (N,) of 0 and 1, for balanced accuracy; None for the plain share of right answers.
             correct: bool (N,).
         """
-        index, positive = pd.Index(ids), np.asarray(labels) == 1
+        index, positive = pd.Index(ids), None if labels is None else np.asarray(labels) == 1
         for group in self._groups:
-            if np.array_equal(positive, group.positive) and index.equals(group.ids):
+            if _equal(positive, group.positive) and index.equals(group.ids):
                 break
         else:
             group = _Images(index, positive)
@@ -110,30 +115,27 @@ class Answers:
         return tuple(sorted(set.intersection(*(self._seeds.get(column, set()) for column in contrast.columns))))
 
     def replicated(self, generator: np.random.Generator, replicates: int) -> dict[tuple[Column, int], np.ndarray]:
-        """Return each net's balanced accuracy, 0 to 1, float64 (1 + replicates,): the observed one first.
+        """Return each net's share of right answers, 0 to 1, float64 (1 + replicates,): the observed one first.
 
         Every replicate draws as many images as there are, with replacement, from all images of the data set, the same
-        ones for every net. It is NaN for a task of which it holds no positives or no negatives.
+        ones for every net. It is NaN for a balanced accuracy of which it holds no positives or no negatives.
         """
         ids = functools.reduce(lambda known, more: known.union(more), (group.ids for group in self._groups))
-        parts = [
-            (
-                ids.get_indexer(group.ids)[chosen],
-                np.array([right[chosen] for right in group.correct.values()], np.float32),
-            )
-            for group in self._groups
-            for chosen in (group.positive, ~group.positive)
-        ]
-        accuracies: list[list[np.ndarray]] = [[] for _ in parts]
+        parts = []
+        for group in self._groups:
+            positions, correct = ids.get_indexer(group.ids), np.array(list(group.correct.values()), np.float32)
+            parts += [(positions[chosen], correct[:, chosen]) for chosen in group.classes]
+        shares: list[list[np.ndarray]] = [[] for _ in parts]
         for weights in _weights(generator, len(ids), replicates):
-            for part, (positions, correct) in zip(accuracies, parts, strict=True):
+            for part, (positions, correct) in zip(shares, parts, strict=True):
                 weighted = weights[positions]
                 with np.errstate(invalid="ignore"):
                     part.append((correct @ weighted).astype(np.float64) / weighted.sum(axis=0))
+        by_class = iter(shares)
         found: dict[tuple[Column, int], np.ndarray] = {}
-        for number, group in enumerate(self._groups):
-            positives, negatives = (np.concatenate(accuracies[2 * number + part], axis=1) for part in (0, 1))
-            found.update(zip(group.correct, (positives + negatives) / 2, strict=True))
+        for group in self._groups:
+            of_group = [np.concatenate(next(by_class), axis=1) for _ in group.classes]
+            found.update(zip(group.correct, np.mean(of_group, axis=0), strict=True))
         return found
 
 
@@ -149,16 +151,16 @@ def paired_bootstrap(
         replicates: Number of draws.
 
     Returns:
-        An estimate for each contrast; None if no seed has all of its columns, or one of its tasks has test images of
-        one label only.
+        An estimate for each contrast; None if no seed has all of its columns, or one of its columns has no balanced
+        accuracy, for its test images all have one label.
     """
     if not any(answers.seeds(contrast) for contrast in contrasts):
         return [None for _ in contrasts]
-    accuracies = answers.replicated(seeds.generator(0, "bootstrap", dataset), replicates)
+    shares = answers.replicated(seeds.generator(0, "bootstrap", dataset), replicates)
     estimates = []
     for contrast in contrasts:
         common = answers.seeds(contrast)
-        estimates.append(_estimate(dataset, contrast, common, accuracies, replicates) if common else None)
+        estimates.append(_estimate(dataset, contrast, common, shares, replicates) if common else None)
     return estimates
 
 
@@ -166,11 +168,11 @@ def _estimate(
     dataset: str,
     contrast: Contrast,
     common: tuple[int, ...],
-    accuracies: dict[tuple[Column, int], np.ndarray],
+    shares: dict[tuple[Column, int], np.ndarray],
     replicates: int,
 ) -> Estimate | None:
     def total(terms: tuple[Term, ...], seed: int) -> np.ndarray:
-        means = [np.mean([accuracies[column, seed] for column in term], axis=0) for term in terms]
+        means = [np.mean([shares[column, seed] for column in term], axis=0) for term in terms]
         return np.sum(means, axis=0)
 
     by_seed = 100 * np.array([total(contrast.plus, seed) - total(contrast.minus, seed) for seed in common])
@@ -188,6 +190,10 @@ def _estimate(
         p_value=float(min(1.0, 2 * (tail + 1) / (len(effects) + 1))),
         seeds=common,
     )
+
+
+def _equal(labels: np.ndarray | None, others: np.ndarray | None) -> bool:
+    return labels is others if labels is None or others is None else np.array_equal(labels, others)
 
 
 def _weights(generator: np.random.Generator, images: int, replicates: int) -> Iterator[np.ndarray]:

@@ -16,8 +16,8 @@ def inherited_state(child: Run, parent: Run, state: dict[str, Tensor]) -> dict[s
     """Return what a child starts from, by the names in its own network.
 
     Incremental (Fang 2017, section 4.4): the whole parent, as the core. Removal (section 4.3): the subnets of the tasks
-    that are kept, and the connections among them. Separation (Matsui 2019, section 3.2): the trunk, as the shared column
-    and, for fine-tuning, as the start of each task's convolutions (section 3.3, reading 7).
+    that are kept, and the connections among them. Separation (Matsui 2019, section 3.2): the trunk, as the shared
+    column and, for fine-tuning, as the start of each task's convolutions (section 3.3, reading 7).
 
     Args:
         child: the run, with `start`.

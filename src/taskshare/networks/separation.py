@@ -111,7 +111,7 @@ class Separation(nn.Module):
         return maps
 
     def maps(self, images: Tensor) -> tuple[list[Tensor], list[list[Tensor | None]]]:
-        """Return the rectified maps of each convolution, of the shared column and of each task's; None before it starts."""
+        """Return the rectified maps of each convolution, the shared column's and each task's; None before it starts."""
         shared = self.shared_maps(images)
         own = [[None] * column.skipped + column(images, shared)[1] for column in self.columns]  # type: ignore[operator]
         return shared, own

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 
 from taskshare.config import SPLITS, Params, Run
+from taskshare.config.tasks import answers
+from taskshare.report.names import by_paper
 from taskshare.report.results import Results
 
 LEFT_OUT_SHOWN = 200
@@ -34,11 +36,18 @@ class TaskRate:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """One data set in one variant, or the note that it has not been prepared."""
+    """One data set in one variant, or the note that it has not been prepared.
+
+    Attributes:
+        users: the papers whose experiments are run on it, and the user's own experiments.
+        landmarks: whether a net learns to find landmarks on it.
+    """
 
     dataset: str
     variant: str
+    users: list[str]
     image: str
+    landmarks: bool
     source: str
     prepared: bool
     official: bool
@@ -77,24 +86,45 @@ def _facts(params: Params, results: Results, dataset: str, variant: str, runs: l
     left_out = [(str(name), str(reason)) for name, reason in facts.get("left_out", [])]
     sheet = results.contact_sheet(dataset, variant) if params.report.example_images else None
     words = [f"{shape.size} × {shape.size} pixels", shape.colour]
-    words += ["aligned"] if shape.align else []
+    words += ["aligned"] if shape.align else ["centre square of the image as it is"] if attributes else []
     words += ["histogram-equalised"] if shape.equalise else []
     return DataFacts(
         dataset=dataset,
         variant=variant,
+        users=_users(params, {run.name for run in runs}),
         image=", ".join(words),
+        landmarks=any(run.finds_landmarks for run in runs),
         source=facts.get("source", kind),
         prepared=bool(facts),
         official=bool(facts.get("official", False)),
         synthetic=bool(facts.get("synthetic", kind == "synthetic")),
         counts={split: counts[split] for split in SPLITS if split in counts},
         files=facts.get("files", {}),
-        rates=_rates((task for run in runs for task in run.tasks), train, counts.get("train", 0)),
+        rates=_rates(
+            (name for run in runs for task in run.tasks for name in answers(task, run.labels)),
+            train,
+            counts.get("train", 0),
+        ),
         rarest=list(minority_shares(facts).items())[:RAREST_SHOWN] if attributes else [],
         left_out=left_out[:LEFT_OUT_SHOWN],
         left_out_count=len(left_out),
         sheet=None if sheet is None else data_address(sheet),
     )
+
+
+def _users(params: Params, jobs: set[str]) -> list[str]:
+    enabled = [name for name, experiment in params.experiments.items() if experiment.enabled]
+    using = [
+        name
+        for name in enabled
+        if any(
+            job in jobs
+            for run_name in params.experiments[name].run_names
+            for ancestor in params.lineage(run_name)
+            for job in params.job_names(ancestor)
+        )
+    ]
+    return [group.heading for group in by_paper(using, str)]
 
 
 def _rates(tasks: Iterable[str], positives: dict[str, int], images: int) -> list[TaskRate]:

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from taskshare.config import Params, Table
+from taskshare.config import Metric, Network, Params, Table
+from taskshare.config.tasks import JOINT_TASKS, task_of_answer
 from taskshare.report import svg
-from taskshare.report.results import Results, row_jobs, task_of
+from taskshare.report.results import Results, jobs_of_columns, task_of
 
-CURVES = {
-    "training_loss": "training loss",
-    "training_error": "training error (%)",
-    "validation_balanced_accuracy": "validation (%)",
+TRAINING = {"training_loss": "training loss", "training_error": "training error (%)"}
+VALIDATION: dict[Metric, str] = {
+    "balanced_accuracy": "Balanced accuracy",
+    "accuracy": "Mean accuracy",
+    "detection_rate": "Detection rate",
 }
-PERCENT = {"training_error", "validation_balanced_accuracy"}
 Look = tuple[str, str | tuple[int, tuple[int, ...]]]
 # Colours of Okabe and Ito: told apart by colour-blind readers, and seen on white and on black.
 COLOURS = ["#2288cc", "#d9660a", "#0b9a70", "#b5578f", "#8a7a00"]
@@ -51,13 +52,19 @@ class LegendEntry:
 
 @dataclass(frozen=True)
 class Curves:
-    """One small multiple per column of a table; rows that start from a trained net are left out."""
+    """One small multiple per column of a table, or per joint task that answers its columns.
 
-    experiment: str
+    Attributes:
+        experiments: the tables whose curves these are.
+        validation: what the validation curves show; empty without any.
+        left_out: rows that go on from a trained net.
+    """
+
+    experiments: list[str]
     legend: list[LegendEntry]
     pictures: list[str]
     sources: list[str]
-    validated: bool
+    validation: str
     undefined: list[str]
     left_out: list[str]
     folded: bool
@@ -80,59 +87,115 @@ class Transfer:
     source: str
 
 
+def all_curves(
+    params: Params,
+    tables: Mapping[str, Table],
+    labels: Mapping[str, Mapping[str, str]],
+    results: Results,
+    folded: set[str],
+) -> list[Curves]:
+    """Draw the curves of every table that has been run; tables that would show the same curves share one entry.
+
+    Args:
+        params: The configuration.
+        tables: By the experiment's key in params.yaml.
+        labels: Each table's columns with the words that stand above their pictures.
+        results: What has been run.
+        folded: The tables whose curves the page shows on demand only.
+    """
+    drawn: dict[str, Curves | None] = {}
+    for name, table in tables.items():
+        columns = _drawn_columns(params, table, labels[name])
+        key_of_curves = repr((table.metric, list(table.runs.items()), list(columns)))
+        if key_of_curves not in drawn:
+            drawn[key_of_curves] = curves(params, name, table, columns, results, name in folded)
+        elif same := drawn[key_of_curves]:
+            same.experiments.append(name)
+    return [item for item in drawn.values() if item]
+
+
 def curves(
     params: Params, name: str, experiment: Table, columns: Mapping[str, str], results: Results, folded: bool = False
 ) -> Curves | None:
-    """Draw loss, error and validation balanced accuracy of every row of a table, by column; None where nothing is run.
+    """Draw loss, error and validation score of every row of a table, by column; None where nothing is run.
+
+    The validation score is the table's metric. Rows that go on from a trained net are left out; a separation net's
+    columns begin anew beside one, so it stays.
 
     Args:
         params: The configuration.
         name: The experiment's key in params.yaml.
         experiment: Its rows.
-        columns: TASK or TASK/GROUP, with the words that stand above its picture.
+        columns: TASK or TASK/GROUP, with the words that stand above its picture; tasks may be joint ones.
         results: What has been run.
         folded: Whether the page shows them on demand only.
     """
+    validation = f"validation_{experiment.metric}"
     histories: dict[str, dict[str, list[pd.DataFrame]]] = {}
     sources: dict[str, None] = {}
     undefined: dict[str, None] = {}
-    children = [label for label, runs in experiment.runs.items() if any(params.runs[run].parent for run in runs)]
+    children = [label for label, runs in experiment.runs.items() if any(_goes_on(params, run) for run in runs)]
     drawn = {label: runs for label, runs in experiment.runs.items() if label not in children}
     for label, runs in drawn.items():
         for run in runs:
             parts = "" if params.job_names(run) == [run] else ".*"
             sources[f"training/{run}{parts}/seed*/history.parquet"] = None
-        for column in columns:
-            for job in row_jobs(params, runs, column):
+        for column, jobs in jobs_of_columns(params, runs, columns).items():
+            for job in jobs:
                 history = results.history(job.name, job.seed)
                 if history is None:
                     continue
                 if not np.isfinite(history[["training_loss", "training_error"]]).all(axis=None):
                     undefined[job.key] = None
                 part = history[history["task"] == task_of(column)].sort_values("iteration")
+                if validation not in part:  # of an older run
+                    part = part.assign(**{validation: np.nan})
                 histories.setdefault(column, {}).setdefault(label, []).append(part)
     if not histories:
         return None
     looks = dict(zip(drawn, itertools.cycle(LOOKS), strict=False))
-    validated = any(
-        part["validation_balanced_accuracy"].notna().any()
-        for rows in histories.values()
-        for parts in rows.values()
-        for part in parts
-    )
+    shown = {**TRAINING, validation: "validation (%)"}
+    validated = _any(validation, histories.values())
     with svg.style():
         pictures = [
-            _column_curves(name, column, columns[column], histories[column], looks)
+            _column_curves(name, column, columns[column], histories[column], looks, shown)
             for column in columns
-            if any(
-                part[curve].notna().any()
-                for parts in histories.get(column, {}).values()
-                for part in parts
-                for curve in CURVES
-            )
+            if any(_any(curve, [histories.get(column, {})]) for curve in shown)
         ]
-    legend = [LegendEntry(label, look[0], DASHES[str(look[1])]) for label, look in looks.items()]
-    return Curves(name, legend, pictures, list(sources), validated, list(undefined), children, folded)
+    return Curves(
+        experiments=[name],
+        legend=[LegendEntry(label, look[0], DASHES[str(look[1])]) for label, look in looks.items()],
+        pictures=pictures,
+        sources=list(sources),
+        validation=VALIDATION[experiment.metric] if validated else "",
+        undefined=list(undefined),
+        left_out=children,
+        folded=folded,
+    )
+
+
+def _drawn_columns(params: Params, table: Table, labels: Mapping[str, str]) -> dict[str, str]:
+    """The columns whose curves a table shows: joint tasks instead of the landmarks and attributes they answer for."""
+    found = [jobs_of_columns(params, runs, labels) for runs in table.runs.values()]
+    columns: dict[str, str] = {}
+    for column, label in labels.items():
+        for job in (jobs[column][0] for jobs in found if column in jobs):
+            task = task_of_answer(task_of(column), job.tasks, job.labels)
+            if task in JOINT_TASKS:
+                columns[task] = task
+            else:
+                columns[column] = label
+    return columns
+
+
+def _goes_on(params: Params, run_name: str) -> bool:
+    parent = params.runs[run_name].parent
+    return parent is not None and not parent.separate
+
+
+def _any(curve: str, histories: Iterable[Mapping[str, list[pd.DataFrame]]]) -> bool:
+    """Whether a curve has any number."""
+    return any(part[curve].notna().any() for rows in histories for parts in rows.values() for part in parts)
 
 
 def transfer(params: Params, run_name: str, results: Results) -> Transfer | None:
@@ -146,9 +209,9 @@ def transfer(params: Params, run_name: str, results: Results) -> Transfer | None
         table = results.transfer(job.name, job.seed)
         if table is not None and len(table):
             tables[job.seed] = table[table["iteration"] == table["iteration"].max()]
-    if not tables:
+    tasks, network = jobs[0].tasks, jobs[0].network
+    if not tables or not isinstance(network, Network):
         return None
-    tasks = jobs[0].tasks
     final = pd.concat(tables.values())
     means = final.groupby(["layer", "source", "target"])["alpha"].mean()
     layers = sorted(final["layer"].unique())
@@ -156,7 +219,7 @@ def transfer(params: Params, run_name: str, results: Results) -> Transfer | None
         layer: np.array([[means.get((layer, source, target), np.nan) for target in tasks] for source in tasks])
         for layer in layers
     }
-    start = float(1 / (1 + np.exp(-jobs[0].network.transfer.initial_beta)))
+    start = float(1 / (1 + np.exp(-network.transfer.initial_beta)))
     off_diagonal = ~np.eye(len(tasks), dtype=bool)
     moved = max(float(np.nanmax(np.abs(matrix[off_diagonal] - start), initial=0.0)) for matrix in matrices.values())
     limit = max(0.05, moved)
@@ -190,13 +253,14 @@ def thin_out(table: pd.DataFrame, points: int = POINTS_PER_LINE) -> pd.DataFrame
 
 
 def _column_curves(
-    name: str, column: str, label: str, rows: Mapping[str, list[pd.DataFrame]], looks: Mapping[str, Look]
+    name: str,
+    column: str,
+    label: str,
+    rows: Mapping[str, list[pd.DataFrame]],
+    looks: Mapping[str, Look],
+    curves: Mapping[str, str],
 ) -> str:
-    shown = {
-        curve: words
-        for curve, words in CURVES.items()
-        if any(part[curve].notna().any() for parts in rows.values() for part in parts)
-    }
+    shown = {curve: words for curve, words in curves.items() if _any(curve, [rows])}
     height = 1.25 * len(shown) + 0.65
     figure = Figure(figsize=(3.6, height))  # margins by hand: a layout engine takes most of the time
     figure.subplots_adjust(left=0.17, right=0.98, top=1 - 0.25 / height, bottom=0.42 / height, hspace=0.14)
@@ -216,7 +280,7 @@ def _column_curves(
 
 
 def _lines(axes: Axes, curve: str, parts: list[pd.DataFrame], look: Look) -> None:
-    factor = 100 if curve in PERCENT else 1
+    factor = 1 if curve == "training_loss" else 100
     known = [part.dropna(subset=[curve]) for part in parts]
     if len(parts) > 1:
         for part in known:

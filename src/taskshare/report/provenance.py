@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from taskshare.config import Params, Run, Table
-from taskshare.report.results import Results, row_jobs
+from taskshare.config.tasks import answers
+from taskshare.report.names import POINTS
+from taskshare.report.results import Results, jobs_of_columns
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,12 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class TestCounts:
-    """Test images of one task."""
+    """Test images of one task, attribute or landmark; a landmark has no positives and negatives."""
 
     task: str
-    positives: int
-    negatives: int
+    images: int
+    positives: int | None
+    negatives: int | None
 
 
 def job_rows(params: Params, results: Results) -> tuple[list[JobRow], dict[str, str]]:
@@ -94,7 +97,8 @@ def run_summaries(params: Params, experiment: Table, columns: Sequence[str], res
     """Return one entry per row of a table with these columns."""
     summaries = []
     for row, runs in experiment.runs.items():
-        jobs = list({job.key: job for column in columns for job in row_jobs(params, runs, column)}.values())
+        found = jobs_of_columns(params, runs, columns).values()
+        jobs = list({job.key: job for seeds in found for job in seeds}.values())
         entries = {job.key: results.provenance(job.name, job.seed) for job in jobs}
         by_net = {job.name: entry["parameters"] for job in jobs if (entry := entries[job.key])}
         selected = [entry["selected_iteration"] for entry in entries.values() if entry]
@@ -114,18 +118,25 @@ def run_summaries(params: Params, experiment: Table, columns: Sequence[str], res
 
 
 def test_counts(params: Params, results: Results) -> dict[str, list[TestCounts]]:
-    """Return the number of test images of each task that an enabled table shows, by data set; empty if not run."""
+    """Return the test images of each task, attribute and landmark of enabled tables, by data set; empty if not run."""
     counts: dict[str, dict[str, TestCounts]] = {}
     for experiment in params.experiments.values():
         if not experiment.enabled or not isinstance(experiment, Table):
             continue
         for job in (job for run_name in experiment.run_names for job in params.jobs(run_name)):
             of_dataset = counts.setdefault(job.dataset, {})
-            if set(job.tasks) <= of_dataset.keys():
+            if {name for task in job.tasks for name in answers(task, job.labels)} <= of_dataset.keys():
                 continue
-            for task, found in (results.metrics(job.name, job.seed) or {}).items():
-                of_dataset[task] = TestCounts(task, int(found["positives"]), int(found["negatives"]))
-    return {dataset: list(tasks.values()) for dataset, tasks in counts.items()}
+            for name, found in (results.metrics(job.name, job.seed) or {}).items():
+                of_dataset.setdefault(name, _counts(name, found))
+    return {dataset: list(names.values()) for dataset, names in counts.items()}
+
+
+def _counts(name: str, found: dict[str, float]) -> TestCounts:
+    if "images" in found:
+        return TestCounts(POINTS.get(name, name), int(found["images"]), None, None)
+    positives, negatives = int(found["positives"]), int(found["negatives"])
+    return TestCounts(name, positives + negatives, positives, negatives)
 
 
 def _speed(results: Results, job: Run, entry: dict[str, Any] | None) -> float | None:

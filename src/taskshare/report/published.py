@@ -1,7 +1,7 @@
-"""Data that a person wrote down for the report: the papers' printed numbers and the deviation register."""
+"""Data that a person wrote down for the report: printed numbers, the deviation register, the papers' contradictions."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, model_validator
@@ -9,13 +9,19 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapt
 from taskshare.config.base import kind_or_table
 from taskshare.errors import TaskshareError
 
+MEAN = "mean"
+"""Key of a row's printed mean over the columns, among its values."""
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PublishedRow(_Model):
-    """One printed row: numbers by column, 0 to 100; a column that is left out has no number."""
+    """One printed row: numbers by column, 0 to 100, and its printed mean by `MEAN`; what is left out is not printed.
+
+    The printed mean stands as it was printed, rounded or wrong. A table may print the mean and no column.
+    """
 
     comparable: bool = Field(description="whether the number is of the same metric and setting as ours")
     note: str = ""
@@ -44,6 +50,7 @@ class PublishedTable(_Entry):
     minority: dict[str, float] = Field(default={}, description="column: printed share of the rarer label, 0 to 1")
     show_accuracies: bool = Field(default=False, description="whether acc_p and acc_n stand in the table itself")
     fold_curves: bool = Field(default=False, description="whether the training curves open on demand only")
+    tall: bool = Field(default=False, description="whether each column is shown as a line, for tables of many columns")
     differences: list[tuple[str, str]] = Field(
         default=[], description="rows to compare, minuend first; none: each row with the one above it"
     )
@@ -55,18 +62,21 @@ class PublishedTable(_Entry):
             if column not in self.columns:
                 raise ValueError(f"{where}: no column '{column}'; allowed: {', '.join(self.columns)}")
 
+        if MEAN in self.columns:
+            raise ValueError(f"columns: '{MEAN}' is the key of a row's printed mean; rename the column")
         for column in self.minority:
             choose("minority", column)
         for label, row in self.rows.items():
             for column, value in row.values.items():
-                choose(f"row '{label}'", column)
+                if column != MEAN:
+                    choose(f"row '{label}'", column)
                 if not 0 <= value <= 100:
                     raise ValueError(f"row '{label}', column '{column}': {value} is no percentage")
         return self
 
 
 class PublishedFigure(_Entry):
-    """The words for a figure, of which no numbers are printed."""
+    """The words for a figure, or for a claim in the text, of which no numbers are printed."""
 
     kind: Literal["figure"]
 
@@ -85,13 +95,43 @@ class PublishedRatio(_Entry):
     ratio: float = Field(gt=1)
 
 
+class PublishedInput(_Model):
+    """The printed size of the images: height and width in pixels, and channels."""
+
+    size: int = Field(gt=0)
+    channels: int = Field(gt=0)
+
+
+class PublishedConvolution(_Model):
+    """One printed convolution, padded to the same size."""
+
+    name: str
+    channels: int = Field(gt=0)
+    kernel: int = Field(gt=0, description="height and width in pixels")
+    pool: bool = Field(default=False, description="whether a 2x2 max-pool follows")
+
+
+class PublishedArchitecture(_Entry):
+    """A printed table of layers: the convolutions, the same ones in every column, and what follows for each task."""
+
+    kind: Literal["architecture"]
+    input: PublishedInput
+    rows: list[PublishedConvolution] = Field(min_length=1)
+    fully_connected: int = Field(gt=0, description="units of each task's fully connected layer")
+    outputs: list[Annotated[int, Field(gt=0)]] = Field(min_length=1, description="units of each task's output")
+
+
 Published = Annotated[
     Annotated[PublishedTable, Tag("table")]
     | Annotated[PublishedChanges, Tag("changes")]
     | Annotated[PublishedRatio, Tag("ratio")]
+    | Annotated[PublishedArchitecture, Tag("architecture")]
     | Annotated[PublishedFigure, Tag("figure")],
     Discriminator(kind_or_table),
 ]
+
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$")]
 
 
 class Switch(_Model):
@@ -104,7 +144,7 @@ class Switch(_Model):
 class Deviation(_Model):
     """One entry of the deviation register."""
 
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$")
+    id: Id
     paper: str
     says: str
     unclear: str
@@ -112,6 +152,19 @@ class Deviation(_Model):
     why: str
     alternative: str
     switches: list[Switch]
+
+
+class Contradiction(_Model):
+    """Two statements of one paper that do not agree."""
+
+    id: Id
+    paper: str = Field(description="the paper and the places in it")
+    says: str = Field(description="what one place says")
+    but: str = Field(description="what another place, or its own numbers, say")
+    so: str = Field(description="what follows for the rerun")
+
+
+_Identified = TypeVar("_Identified", Deviation, Contradiction)
 
 
 def load_published(folder: Path) -> dict[str, Published]:
@@ -136,7 +189,20 @@ def load_deviations(path: Path) -> list[Deviation]:
     Raises:
         TaskshareError: a file that is not valid, or an id that occurs twice.
     """
-    entries = load_yaml(path, TypeAdapter(list[Deviation]))
+    return _load_with_ids(path, Deviation)
+
+
+def load_contradictions(path: Path) -> list[Contradiction]:
+    """Return what the papers say against themselves, in its written order.
+
+    Raises:
+        TaskshareError: a file that is not valid, or an id that occurs twice.
+    """
+    return _load_with_ids(path, Contradiction)
+
+
+def _load_with_ids(path: Path, kind: type[_Identified]) -> list[_Identified]:
+    entries: list[_Identified] = load_yaml(path, TypeAdapter(list[kind]))  # type: ignore[valid-type]
     seen: set[str] = set()
     for entry in entries:
         if entry.id in seen:

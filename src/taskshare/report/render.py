@@ -7,10 +7,10 @@ import jinja2
 from markupsafe import Markup
 
 from taskshare import files
-from taskshare.config import GENERATED_OR_OFFICIAL, Connections, Params, Table
-from taskshare.report import analyses, claims, data_facts, figures, provenance, tables
+from taskshare.config import GENERATED_OR_OFFICIAL, Params, Table
+from taskshare.report import claims, data_facts, figures, provenance, rows, sections, tables
 from taskshare.report.intervals import LEVEL
-from taskshare.report.published import PublishedTable, load_deviations, load_published
+from taskshare.report.published import PublishedTable, load_contradictions, load_deviations, load_published
 from taskshare.report.results import Results
 
 MINUS = "−"
@@ -25,7 +25,7 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
     Args:
         params: The configuration.
         results: The scale's folder of results, results/SCALE.
-        templates: The folder with templates/, published/, claims/ and deviations.yaml.
+        templates: The folder with templates/, published/, claims/, deviations.yaml and contradictions.yaml.
         out: The HTML file to write.
 
     Raises:
@@ -44,13 +44,7 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
         name: tables.comparison_table(params, name, item, printed.get(name), stored, _uses(params, item, generated))
         for name, item in shown.items()
     }
-    curves = [
-        figures.curves(
-            params, name, item, compared[name].columns, stored, name in printed and printed[name].fold_curves
-        )
-        for name, item in shown.items()
-    ]
-    connected = dict.fromkeys(item.run for item in enabled.values() if isinstance(item, Connections))
+    shown_sections = sections.sections(params, stored, published, compared)
     context = {
         "params": params,
         "scale": params.scale,
@@ -63,19 +57,18 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
             if facts.dataset in GENERATED_OR_OFFICIAL and facts.prepared and not facts.synthetic and not facts.official
         ],
         "claims": claims.judge_claims(params, stored, templates / "claims"),
-        "analyses": analyses.analyses(params, stored, published),
-        "tables": list(compared.values()),
+        "sections": shown_sections,
+        "papers": [section.group.paper for section in shown_sections if section.group.paper],
+        "metrics": {table.metric for table in compared.values()},
         "titles": {name: table.label or table.title for name, table in compared.items()},
-        "curves": [drawn for drawn in curves if drawn],
-        "transfers": [heat for run in connected if (heat := figures.transfer(params, run, stored))],
         "summaries": {
             name: provenance.run_summaries(params, item, list(compared[name].columns), stored)
             for name, item in shown.items()
         },
         "test_counts": provenance.test_counts(params, stored),
         "register": register,
-        "rate_entry": next((entry for entry in register if entry.id == "fang2017-8"), None),
-        "selection_entry": next((entry for entry in register if entry.id == "ours-selection"), None),
+        "entries": {entry.id: entry for entry in register},
+        "contradictions": load_contradictions(templates / "contradictions.yaml"),
         "jobs": jobs,
         "versions": versions,
         # A report that is kept elsewhere, as an example, has no results to link to.
@@ -100,6 +93,8 @@ def _environment(folder: Path) -> jinja2.Environment:
     environment.filters.update(
         fixed=fixed, signed=signed, grouped=grouped, exact=exact, mebibytes=mebibytes, key=figures.key, svg=Markup
     )
+    environment.filters["standard_errors"] = rows.standard_errors
+    environment.globals["constant_name"] = tables.CONSTANT
     return environment
 
 

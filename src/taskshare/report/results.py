@@ -1,17 +1,31 @@
 """What stands in a folder of results: every reader returns None for a file that is not there."""
 
+import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file
 
 from taskshare import files
-from taskshare.config import Params, Run
+from taskshare.config import Metric, Params, Run, Split
+from taskshare.config.tasks import task_of_answer
 from taskshare.errors import TaskshareError
-from taskshare.graph import CONNECTIONS, COOCCURRENCE, LIMITS, METRICS, RESPONSE_MAPS, SCORES
+from taskshare.graph import (
+    CONNECTIONS,
+    COOCCURRENCE,
+    FEATURE_MAPS,
+    LANDMARKS_FILE,
+    LIMITS,
+    METRICS,
+    RESPONSE_MAPS,
+    SCORES,
+)
 
 Content = TypeVar("Content")
 
@@ -23,7 +37,7 @@ class Results:
     root: Path
 
     def metrics(self, run: str, seed: int) -> dict[str, dict[str, float]] | None:
-        """Return the test metrics of a run by task, as fractions of 1 and counts."""
+        """Return the test metrics of a run by task, attribute or landmark, as fractions of 1 and counts."""
         content = _read(self.root / "evaluation" / run / f"seed{seed}" / METRICS, files.read_json)
         return None if content is None else content["tasks"]
 
@@ -47,6 +61,27 @@ class Results:
         """Return how far the dynamic net is from its two limits, as `evaluation.limits.measure` wrote it."""
         return _read(self.root / "evaluation" / run / f"seed{seed}" / LIMITS, files.read_json)
 
+    def landmarks(self, run: str, seed: int) -> pd.DataFrame | None:
+        """Return true and predicted landmarks of every test image, in original pixels, as the evaluation wrote them."""
+        return _read(self.root / "evaluation" / run / f"seed{seed}" / LANDMARKS_FILE, pd.read_parquet)
+
+    def feature_maps(self, run: str, seed: int) -> dict[str, np.ndarray] | None:
+        """Return a separation net's maps by name, as `evaluation.feature_maps` wrote them."""
+        return _read(self.root / "evaluation" / run / f"seed{seed}" / FEATURE_MAPS, load_file)
+
+    def feature_maps_facts(self, run: str, seed: int) -> dict[str, Any] | None:
+        """Return which image and convolution `feature_maps` shows."""
+        return _read(self.root / "evaluation" / run / f"seed{seed}" / FEATURE_MAPS, _facts)
+
+    def costs(self, experiment: str) -> dict[str, Any] | None:
+        """Return parameters, FLOPs and times of an experiment's nets, as `evaluation.costs` wrote them."""
+        return _read(self.root / "evaluation" / "costs" / f"{experiment}.json", files.read_json)
+
+    def constant(self, dataset: str, variant: str) -> dict[str, dict[str, float]] | None:
+        """Return the test metrics of one answer for all images, by attribute and landmark; keys as in `metrics`."""
+        content = _read(self.root / "evaluation" / "constant" / dataset / variant / METRICS, files.read_json)
+        return None if content is None else content["tasks"]
+
     def history(self, run: str, seed: int) -> pd.DataFrame | None:
         """Return a run's training curves, one row per recorded iteration and task."""
         return _read(self.root / "training" / run / f"seed{seed}" / "history.parquet", pd.read_parquet)
@@ -66,6 +101,15 @@ class Results:
     def facts(self, dataset: str, variant: str) -> dict[str, Any] | None:
         """Return the counts and digests of prepared data."""
         return _read(self.root / "data" / dataset / variant / "facts.json", files.read_json)
+
+    def label_table(self, dataset: str, variant: str, split: Split) -> pd.DataFrame | None:
+        """Return the label table of prepared images: id, labels, and of the attributes layout the landmarks."""
+        return _read(self.root / "data" / dataset / variant / f"{split}.parquet", pd.read_parquet)
+
+    def prepared(self, dataset: str, variant: str, split: Split) -> Path | None:
+        """Return the path of the array of prepared images, in the order of `label_table`."""
+        path = self.root / "data" / dataset / variant / f"{split}.npy"
+        return path if path.is_file() else None
 
     def contact_sheet(self, dataset: str, variant: str) -> Path | None:
         """Return the path of the picture of examples."""
@@ -90,33 +134,57 @@ def row_jobs(params: Params, run_names: Sequence[str], column: str) -> list[Run]
     Args:
         params: The configuration.
         run_names: The row's entries of `runs`; the first one that has the column fills it.
-        column: TASK: the first job that has the task. TASK/GROUP: of a run with groups the job of that group, of a run
-            without groups the job that has the task.
+        column: TASK: the first job that has the task, or whose joint task answers for it, as `attributes` does for
+            every attribute. TASK/GROUP: of a run with groups the job of that group, of a run without groups the job
+            that has the task.
     """
-    task, _, group = column.partition("/")
+    return jobs_of_columns(params, run_names, [column]).get(column, [])
+
+
+def jobs_of_columns(params: Params, run_names: Sequence[str], columns: Iterable[str]) -> dict[str, list[Run]]:
+    """Return what `row_jobs` does for each column that the row has."""
+    found: dict[str, list[Run]] = {}
+    wanted = list(columns)
     for run_name in run_names:
         spec = params.spec(run_name)
-        for part, tasks in spec.jobs.items():
-            if task in tasks and (not group or not spec.groups or part == group):
-                name = f"{run_name}.{part}" if part else run_name
-                return [job for job in params.jobs(run_name) if job.name == name]
-    return []
+        jobs = list(params.jobs(run_name))
+        for column in wanted:
+            task, _, group = column.partition("/")
+            for part, tasks in spec.jobs.items():
+                answered = task in tasks or task_of_answer(task, tasks, params.datasets[spec.dataset].labels)
+                if column not in found and answered and (not group or not spec.groups or part == group):
+                    name = f"{run_name}.{part}" if part else run_name
+                    found[column] = [job for job in jobs if job.name == name]
+    return found
 
 
 def task_metrics(
-    params: Params, results: Results, run_names: Sequence[str], columns: Iterable[str]
+    params: Params,
+    results: Results,
+    run_names: Sequence[str],
+    columns: Iterable[str],
+    metric: Metric = "balanced_accuracy",
 ) -> dict[str, dict[int, dict[str, float]]]:
     """Return the test metrics of a row by column and seed, collected from the jobs that fill it.
 
-    A column or seed that has no result yet is absent, and so is one whose test images all have one label.
+    A column or seed that has no result yet is absent, and so is one whose `metric` is not a number: balanced accuracy,
+    where all test images have one label.
     """
     collected: dict[str, dict[int, dict[str, float]]] = {}
-    for column in columns:
-        for job in row_jobs(params, run_names, column):
-            measured = (results.metrics(job.name, job.seed) or {}).get(task_of(column))
-            if measured is not None and not math.isnan(measured["balanced_accuracy"]):
+    metrics: dict[str, dict[str, dict[str, float]]] = {}
+    for column, jobs in jobs_of_columns(params, run_names, columns).items():
+        for job in jobs:
+            if job.key not in metrics:
+                metrics[job.key] = results.metrics(job.name, job.seed) or {}
+            measured = metrics[job.key].get(task_of(column))
+            if measured is not None and not math.isnan(measured[metric]):
                 collected.setdefault(column, {})[job.seed] = measured
     return collected
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework="numpy") as file:
+        return dict(json.loads(file.metadata()["taskshare"]))
 
 
 def _read(path: Path, reader: Callable[[Path], Content]) -> Content | None:
@@ -124,6 +192,6 @@ def _read(path: Path, reader: Callable[[Path], Content]) -> Content | None:
         return None
     try:
         return reader(path)
-    except (OSError, ValueError) as error:  # pyarrow's and json's errors for a broken file are ValueErrors
+    except (OSError, ValueError, SafetensorError) as error:  # pyarrow's and json's errors are ValueErrors
         line = " ".join(str(error).split())
         raise TaskshareError(f"{path}: cannot be read ({line}); remove it and run its job again") from None

@@ -1,63 +1,27 @@
 """Published tables beside our numbers, ready for the templates. All numbers are in percent or percentage points."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from taskshare.config import Params, Table
+from taskshare.config import Metric, Params, Table
+from taskshare.config.tasks import LANDMARK_POINTS, answers
+from taskshare.report import rows
 from taskshare.report.data_facts import minority_shares
-from taskshare.report.intervals import Interval, Verdict, judge, student_interval
-from taskshare.report.published import PublishedRow, PublishedTable
-from taskshare.report.results import Results, row_jobs, task_metrics, task_of
+from taskshare.report.intervals import Interval, student_interval
+from taskshare.report.names import POINTS
+from taskshare.report.published import MEAN, PublishedRow, PublishedTable
+from taskshare.report.results import Results, jobs_of_columns, task_metrics, task_of
+from taskshare.report.rows import Accuracies, CellVerdict, ConstantCell, Measured, Row
 
-MEAN = "mean"
-"""Key of the column that holds the mean over the others."""
-
-Measured = dict[str, dict[int, dict[str, float]]]
-CellVerdict = Verdict | Literal["absent"]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One row's numbers for one column, or for the mean over columns; absent: the row's runs do not have the column."""
-
-    column: str
-    paper: float | None
-    ours: Interval | None
-    standard_error: float | None
-    verdict: CellVerdict
-
-    @property
-    def difference(self) -> float | None:
-        """Ours minus the paper's, in points."""
-        return None if self.ours is None or self.paper is None else self.ours.mean - self.paper
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row: the label, the runs that fill it (none: published only), its cells, and the labels of absent columns."""
-
-    label: str
-    runs: list[str]
-    note: str
-    comparable: bool
-    seeds: list[int]
-    cells: list[Cell]
-    absent: list[str]
-
-    @property
-    def printed(self) -> bool:
-        """Whether the paper gives a number for any cell."""
-        return any(cell.paper is not None for cell in self.cells)
-
-
-@dataclass(frozen=True)
-class Accuracies:
-    """Mean acc_p and acc_n over seeds of one row, by column; None where not run."""
-
-    label: str
-    cells: list[tuple[str, float | None, float | None]]
+CONSTANT = "Constant predictor"
+METRICS: dict[Metric, str] = {
+    "balanced_accuracy": "Balanced accuracy",
+    "accuracy": "Accuracy",
+    "detection_rate": "Detection rate",
+}
+WIDEST = 12
+"""Columns of the widest table that has a row per model; a wider one has a line per column."""
 
 
 @dataclass(frozen=True)
@@ -82,20 +46,41 @@ class Minority:
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """Rows of one metric with what one answer for all images reaches; no cells where the table does not ask for it."""
+
+    rows: list[Row]
+    constant: list[ConstantCell]
+
+
+@dataclass(frozen=True)
 class ComparisonTable:
-    """An experiment's table."""
+    """An experiment's table.
+
+    Attributes:
+        metric: what the cells hold.
+        measure: the metric in the words of the paper.
+        tall: whether it has a line per column, and rows side by side.
+        constant: what one answer for all images reaches; empty where the table does not ask for it.
+        balanced: the same rows in balanced accuracy, of a table of accuracies.
+        accuracies: acc_p and acc_n, of a table of balanced accuracies.
+    """
 
     id: str
     label: str
     title: str
     source: str
-    metric: str
+    metric: Metric
+    measure: str
     question: str
     note: str
     readings: list[str]
     columns: dict[str, str]
+    tall: bool
     rows: list[Row]
+    constant: list[ConstantCell]
     published_rows: list[Row]
+    balanced: Numbers | None
     accuracies: list[Accuracies]
     show_accuracies: bool
     minority: list[Minority]
@@ -104,21 +89,33 @@ class ComparisonTable:
     synthetic: bool
 
     @property
+    def metric_name(self) -> str:
+        """The metric as it stands in captions."""
+        return METRICS[self.metric]
+
+    @property
+    def digits(self) -> int:
+        """Decimals of its differences."""
+        return _digits(self.tall)
+
+    @property
     def printed(self) -> bool:
         """Whether the paper gives a number for any row."""
         return any(row.printed for row in (*self.rows, *self.published_rows))
 
     @property
     def headline(self) -> str:
-        """One sentence that counts the verdicts over columns of the rows that are run here."""
-        verdicts = [
-            cell.verdict
+        """One sentence that counts the verdicts over columns of the rows that are run here, or over printed means."""
+        judged = [
+            cell
             for row in self.rows
             for cell in row.cells
-            if cell.column != MEAN and cell.paper is not None and cell.verdict != "absent"
+            if cell.paper is not None and cell.verdict != "absent" and (cell.column != MEAN or not row.printed_columns)
         ]
-        if not verdicts:
+        if not judged:
             return "The paper gives no number for these rows."
+        verdicts = [cell.verdict for cell in judged]
+        numbers = "means" if all(cell.column == MEAN for cell in judged) else "numbers"
         words: dict[CellVerdict, str] = {
             "within": "within our interval",
             "below": "ours below",
@@ -128,7 +125,7 @@ class ComparisonTable:
             "not_run": "not run",
         }
         parts = [f"{verdicts.count(verdict)} {text}" for verdict, text in words.items() if verdict in verdicts]
-        return f"{len(verdicts)} comparisons with the paper's numbers: {', '.join(parts)}."
+        return f"{len(verdicts)} comparisons with the paper's {numbers}: {', '.join(parts)}."
 
 
 def comparison_table(
@@ -144,37 +141,56 @@ def comparison_table(
         results: What has been run.
         synthetic: Whether any of its data are generated.
     """
+    metric = experiment.metric
     words = published or PublishedTable(
-        title=name, source="No published numbers", metric="Balanced accuracy.", question="", rows={}
+        title=name, source="No published numbers", metric=f"{METRICS[metric]}.", question="", rows={}
     )
     columns = {
         column: words.columns.get(column, _readable(column)) for column in column_names(params, experiment, words)
     }
     runs = experiment.runs
-    held = {label: [column for column in columns if row_jobs(params, run, column)] for label, run in runs.items()}
-    measured = {label: task_metrics(params, results, run, held[label]) for label, run in runs.items()}
+    held = {label: [*jobs_of_columns(params, run, columns)] for label, run in runs.items()}
+    measured = {label: task_metrics(params, results, run, held[label], metric) for label, run in runs.items()}
     pairs = [(minuend, subtrahend) for minuend, subtrahend in words.differences if {minuend, subtrahend} <= set(runs)]
     minority, imbalance = _minority(params, experiment, words, columns, results)
+    first = params.spec(experiment.run_names[0])
+    constant = (results.constant(first.dataset, first.variant) or {}) if experiment.constant else None
+    tall = words.tall or len(columns) > WIDEST
+    balanced = None
+    if metric == "accuracy":
+        found = {label: task_metrics(params, results, run, held[label]) for label, run in runs.items()}
+        balanced = _numbers(runs, found, held, columns, constant)
     return ComparisonTable(
         id=name,
         label=words.label,
         title=words.title,
         source=words.source,
-        metric=words.metric,
+        metric=metric,
+        measure=words.metric,
         question=words.question,
         note=words.note,
         readings=words.readings,
         columns=columns,
-        rows=[_row(label, runs[label], words.rows.get(label), measured[label], held[label], columns) for label in runs],
-        published_rows=[
-            _row(label, [], row, {}, [], columns) for label, row in words.rows.items() if label not in runs
+        tall=tall,
+        rows=[
+            rows.row(label, runs[label], words.rows.get(label), measured[label], held[label], columns, metric)
+            for label in runs
         ],
-        accuracies=[_accuracies(label, measured[label], columns) for label in runs],
+        constant=[] if constant is None else rows.constant_cells(constant, columns, metric),
+        published_rows=[
+            rows.row(label, [], printed, {}, [], columns, metric)
+            for label, printed in words.rows.items()
+            if label not in runs
+        ],
+        balanced=balanced,
+        accuracies=[rows.accuracies(label, measured[label], columns) for label in runs]
+        if metric == "balanced_accuracy"
+        else [],
         show_accuracies=words.show_accuracies,
         minority=minority,
         imbalance=imbalance,
         differences=[
-            _difference(minuend, subtrahend, measured, held, words.rows)
+            _difference(minuend, subtrahend, measured, held, words.rows, columns, metric, _digits(tall))
             for minuend, subtrahend in (pairs if words.differences else _successive(list(runs)))
         ],
         synthetic=synthetic,
@@ -182,87 +198,52 @@ def comparison_table(
 
 
 def column_names(params: Params, experiment: Table, published: PublishedTable | None) -> list[str]:
-    """Return a table's columns: those it asks for, else the published ones and every further task of its rows.
+    """Return a table's columns: those it asks for, else the published ones and every further one of its rows.
 
+    A row has a column for each task, and for each landmark or attribute of a joint task, that has the table's metric.
     A task that several groups of a run have gives one column per group.
     """
     if experiment.columns:
         return experiment.columns
     names = dict.fromkeys(published.columns if published else [])
     for run_name in experiment.run_names:
-        jobs = params.spec(run_name).jobs
-        tasks = list(itertools.chain(*jobs.values()))
-        for group, members in jobs.items():
-            names.update(dict.fromkeys(f"{task}/{group}" if tasks.count(task) > 1 else task for task in members))
-    return list(names)
+        spec = params.spec(run_name)
+        labels = params.datasets[spec.dataset].labels
+        tasks = list(itertools.chain(*spec.jobs.values()))
+        for group, members in spec.jobs.items():
+            for task in members:
+                found = [f"{name}/{group}" if tasks.count(task) > 1 else name for name in answers(task, labels)]
+                names.update(dict.fromkeys(found))
+    return [name for name in names if (task_of(name) in LANDMARK_POINTS) == (experiment.metric == "detection_rate")]
 
 
-def mean_by_seed(measured: Measured, columns: Sequence[str]) -> dict[int, float]:
-    """Return the mean balanced accuracy over `columns` in percent, for the seeds that have every column."""
-    seeds = set.intersection(*(set(measured.get(column, {})) for column in columns)) if columns else set()
-    return {
-        seed: 100 * sum(measured[column][seed]["balanced_accuracy"] for column in columns) / len(columns)
-        for seed in sorted(seeds)
-    }
+def _digits(tall: bool) -> int:
+    """Decimals of differences: means over many columns may differ by less than a tenth of a point."""
+    return 2 if tall else 1
 
 
 def _readable(column: str) -> str:
     task, _, group = column.partition("/")
-    return f"{task} (group {group})" if group else task
+    name = POINTS.get(task, task)
+    return f"{name} (group {group})" if group else name
 
 
 def _successive(labels: list[str]) -> list[tuple[str, str]]:
     return [(second, first) for first, second in itertools.pairwise(labels)]
 
 
-def _row(
-    label: str,
-    runs: list[str],
-    printed: PublishedRow | None,
-    measured: Measured,
-    held: list[str],
+def _numbers(
+    runs: Mapping[str, list[str]],
+    measured: Mapping[str, Measured],
+    held: Mapping[str, list[str]],
     columns: Mapping[str, str],
-) -> Row:
-    comparable = printed.comparable if printed else True
-    cells = []
-    for column in columns:
-        seeds = measured.get(column, {})
-        paper = printed.values.get(column) if printed else None
-        ours = student_interval([100 * seeds[seed]["balanced_accuracy"] for seed in sorted(seeds)])
-        errors = [100 * seeds[seed]["standard_error"] for seed in sorted(seeds) if "standard_error" in seeds[seed]]
-        standard_error = sum(errors) / len(errors) if errors else None
-        verdict: CellVerdict = judge(paper, ours, comparable) if column in held else "absent"
-        cells.append(Cell(column, paper, ours, standard_error, verdict))
-    complete = len(held) == len(columns)
-    paper_mean = _printed_mean(printed, columns)
-    ours_mean = student_interval(list(mean_by_seed(measured, held).values())) if complete else None
-    mean_verdict: CellVerdict = judge(paper_mean, ours_mean, comparable) if complete else "absent"
-    cells.append(Cell(MEAN, paper_mean, ours_mean, None, mean_verdict))
-    return Row(
-        label=label,
-        runs=runs,
-        note=printed.note if printed else "",
-        comparable=comparable,
-        seeds=sorted({seed for seeds in measured.values() for seed in seeds}),
-        cells=cells,
-        absent=[text for column, text in columns.items() if runs and column not in held],
-    )
-
-
-def _printed_mean(printed: PublishedRow | None, columns: Sequence[str] | Mapping[str, str]) -> float | None:
-    """The mean of a printed row over `columns`, in percent; None if it lacks one of them."""
-    if printed is None or not columns or not set(columns) <= set(printed.values):
-        return None
-    return sum(printed.values[column] for column in columns) / len(columns)
-
-
-def _accuracies(label: str, measured: Measured, columns: Mapping[str, str]) -> Accuracies:
-    def mean(column: str, key: str) -> float | None:
-        seeds = measured.get(column)
-        return 100 * sum(seed[key] for seed in seeds.values()) / len(seeds) if seeds else None
-
-    return Accuracies(
-        label, [(column, mean(column, "accuracy_positives"), mean(column, "accuracy_negatives")) for column in columns]
+    constant: Mapping[str, Mapping[str, float]] | None,
+) -> Numbers:
+    """Balanced accuracies of a table of accuracies; nothing of them is printed."""
+    metric: Metric = "balanced_accuracy"
+    return Numbers(
+        [rows.row(label, runs[label], None, measured[label], held[label], columns, metric) for label in runs],
+        [] if constant is None else rows.constant_cells(constant, columns, metric),
     )
 
 
@@ -272,24 +253,28 @@ def _difference(
     measured: Mapping[str, Measured],
     held: Mapping[str, list[str]],
     printed: Mapping[str, PublishedRow],
+    columns: Mapping[str, str],
+    metric: Metric,
+    digits: int,
 ) -> Difference:
     both = [column for column in held[minuend] if column in held[subtrahend]]
-    first, second = mean_by_seed(measured[minuend], both), mean_by_seed(measured[subtrahend], both)
+    first, second = (rows.mean_by_seed(measured[label], both, metric) for label in (minuend, subtrahend))
     ours = student_interval([first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())])
-    papers = [_printed_mean(printed.get(label), both) for label in (minuend, subtrahend)]
+    whole = len(both) == len(columns)
+    papers = [rows.printed_mean(printed.get(label), both, whole) for label in (minuend, subtrahend)]
     paper = papers[0] - papers[1] if papers[0] is not None and papers[1] is not None else None
-    return Difference(minuend, subtrahend, len(both), ours, paper, _sentence(minuend, subtrahend, ours))
+    return Difference(minuend, subtrahend, len(both), ours, paper, _sentence(minuend, subtrahend, ours, digits))
 
 
-def _sentence(minuend: str, subtrahend: str, ours: Interval | None) -> str:
+def _sentence(minuend: str, subtrahend: str, ours: Interval | None, digits: int) -> str:
     if ours is None:
         return "Not run."
+    distance = f"{abs(ours.mean):.{digits}f} points"
     if ours.half_width is None:
-        distance = f"{abs(ours.mean):.1f} points {_side(ours.mean)}"
-        return f"{minuend} is {distance} {subtrahend} with one seed; that decides nothing."
+        return f"{minuend} is {distance} {_side(ours.mean)} {subtrahend} with one seed; that decides nothing."
     if ours.low <= 0 <= ours.high:
         return "No difference visible: the interval holds zero."
-    return f"{minuend} is {_side(ours.mean)} {subtrahend} by {abs(ours.mean):.1f} points; the interval leaves out zero."
+    return f"{minuend} is {_side(ours.mean)} {subtrahend} by {distance}; the interval leaves out zero."
 
 
 def _side(value: float) -> str:

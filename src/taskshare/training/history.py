@@ -8,7 +8,7 @@ import pandas as pd
 from taskshare import files
 
 SCORES = ("balanced_accuracy", "accuracy", "detection_rate")
-"""What a validation may give; a table of history has a column `validation_SCORE` for each, NaN where a task has none."""
+"""What a validation may give; history has a column `validation_SCORE` for each, NaN where a task has none."""
 
 SCHEMAS: dict[str, dict[str, str]] = {
     "history": {

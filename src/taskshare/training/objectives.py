@@ -77,7 +77,7 @@ class BinaryObjective(Objective):
         return self.labels[:, indices[0]].T.astype(np.float32)
 
     def compare(self, outputs: Tensor, targets: Tensor, tasks: slice) -> tuple[Tensor, Tensor]:
-        """Return loss and share of wrong labels; images of pooled batches lie pool after pool, and cost their own task."""
+        """Return loss and share of wrong labels; in pooled batches, pool after pool, each costs its own task."""
         outputs = outputs[:, self.columns][:, tasks]
         if len(outputs) > len(targets):
             outputs = outputs.unflatten(0, (targets.shape[1], len(targets))).diagonal(dim1=0, dim2=2)

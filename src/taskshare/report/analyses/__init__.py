@@ -1,24 +1,35 @@
-"""The experiments that are no tables, ready for the template: Fang 2017, Figures 2, 4, 5, 6, Table 6 and the limits."""
+"""The experiments that are no tables, ready for the template.
+
+Fang 2017: Figures 2, 4, 5 and 6, Table 6 and the limits. Matsui 2019: Table 1, Figures 4 and 6, and the costs.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from taskshare.config import (
+    Architecture,
     Connections,
     Convergence,
+    Costs,
     Experiment,
+    FeatureMaps,
+    Landmarks,
     Limits,
     Params,
     Removal,
     ResponseMaps,
     Table,
 )
-from taskshare.graph import CONNECTIONS, COOCCURRENCE, LIMITS, METRICS, RESPONSE_MAPS
+from taskshare.graph import CONNECTIONS, COOCCURRENCE, FEATURE_MAPS, LANDMARKS_FILE, LIMITS, METRICS, RESPONSE_MAPS
+from taskshare.report.analyses.architecture import ShownArchitecture, shown_architecture
 from taskshare.report.analyses.connections import ShownConnections, shown_connections
 from taskshare.report.analyses.convergence import ShownConvergence, shown_convergence
+from taskshare.report.analyses.costs import ShownCosts, shown_costs
+from taskshare.report.analyses.feature_maps import ShownFeatureMaps, shown_feature_maps
+from taskshare.report.analyses.landmarks import ShownLandmarks, shown_landmarks
 from taskshare.report.analyses.removal import ShownRemoval, shown_removal
 from taskshare.report.analyses.response_maps import ShownMaps, shown_maps
-from taskshare.report.published import Published, PublishedChanges, PublishedRatio
+from taskshare.report.published import Published, PublishedArchitecture, PublishedChanges, PublishedRatio
 from taskshare.report.results import Results, generated
 
 
@@ -46,7 +57,17 @@ class ShownLimits:
     rows: list[LimitRow]
 
 
-Shown = ShownMaps | ShownConnections | ShownRemoval | ShownConvergence | ShownLimits
+Shown = (
+    ShownMaps
+    | ShownConnections
+    | ShownRemoval
+    | ShownConvergence
+    | ShownLimits
+    | ShownLandmarks
+    | ShownFeatureMaps
+    | ShownCosts
+    | ShownArchitecture
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +82,7 @@ class Analysis:
         note: what a reader has to know.
         source: the place in the paper.
         readings: ids of the deviation register that concern it.
-        synthetic: whether its data are generated.
+        synthetic: whether its data are generated, and it depends on them.
         files: results that it was made from; * stands for any seed.
         code: the source files that made it.
         shown: what is shown; None where it has not been run.
@@ -125,6 +146,19 @@ def _analysis(
         case Limits(run=run):
             files = [f"evaluation/{run}/seed*/{LIMITS}"]
             code, shown = ["__init__"], _limits(params, experiment, results)
+        case Landmarks(rows=rows):
+            files = [f"evaluation/{run}/seed*/{LANDMARKS_FILE}" for run in rows.values()]
+            code, shown = ["landmarks"], shown_landmarks(params, name, experiment, results)
+        case FeatureMaps(run=run):
+            files = [f"evaluation/{run}/seed*/{FEATURE_MAPS}"]
+            code, shown = ["feature_maps"], shown_feature_maps(params, experiment, results)
+        case Costs():
+            files, code = [f"evaluation/costs/{name}.json"], ["costs"]
+            shown = shown_costs(name, experiment, results)
+        case Architecture():
+            printed_layers = published if isinstance(published, PublishedArchitecture) else None
+            files, code = [], ["architecture"]
+            shown = shown_architecture(params, experiment, printed_layers)
     return Analysis(
         kind=experiment.kind,
         id=name,
@@ -133,7 +167,8 @@ def _analysis(
         note=published.note if published else "",
         source=published.source if published else "no published numbers",
         readings=published.readings if published else [],
-        synthetic=generated(params, results, first.dataset, first.variant),
+        synthetic=not isinstance(experiment, Costs | Architecture)
+        and generated(params, results, first.dataset, first.variant),
         files=files,
         code=[f"src/taskshare/report/analyses/{module}.py" for module in code],
         shown=shown,

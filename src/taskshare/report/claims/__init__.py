@@ -1,4 +1,4 @@
-"""A paper's claims, each judged from the runs that stand in the results."""
+"""The papers' claims, each judged from the runs that stand in the results."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,16 +7,19 @@ from typing import Literal
 
 from taskshare.config import Params
 from taskshare.evaluation.bootstrap import Estimate
-from taskshare.report.claims import convergence, differences, limits, relations
+from taskshare.report.claims import convergence, costs, differences, features, limits, relations
 from taskshare.report.claims.entries import (
     Claim,
     ConvergenceTest,
+    CostsTest,
     DifferenceTest,
+    FeaturesTest,
     LimitsTest,
     RelationsTest,
     load_claims,
 )
 from taskshare.report.claims.judged import JudgedCell, Verdict, weakest
+from taskshare.report.names import paper_of
 from taskshare.report.results import Results, generated
 
 
@@ -28,12 +31,23 @@ class JudgedClaim:
     claim: str
     says: str
     reading: str
-    kind: Literal["difference", "relations", "convergence", "limits"]
+    kind: Literal["difference", "relations", "convergence", "limits", "features", "costs"]
     verdict: Verdict
     headline: str
     cells: list[JudgedCell]
     deciding: JudgedCell | None
     synthetic: bool
+
+    @property
+    def paper(self) -> str:
+        """What the id starts with: the paper's id, or a name for claims of the user's own."""
+        return self.id.rpartition("-claim")[0]
+
+    @property
+    def heading(self) -> str:
+        """The paper's authors and year."""
+        paper = paper_of(self.id)
+        return paper.authors if paper else "Own claims"
 
     @property
     def number(self) -> int:
@@ -71,6 +85,10 @@ def _judge(
             judgement = convergence.judge(params, results, test)
         case LimitsTest() as test:
             judgement = limits.judge(params, results, test)
+        case FeaturesTest() as test:
+            judgement = features.judge(params, results, test)
+        case CostsTest() as test:
+            judgement = costs.judge(params, results, test)
     return JudgedClaim(
         id=claim.id,
         claim=claim.claim,
@@ -81,7 +99,8 @@ def _judge(
         headline=judgement.headline,
         cells=judgement.cells,
         deciding=weakest(judgement.cells),
-        synthetic=_generated(params, results, judgement.experiments),
+        # What nets cost does not depend on the images.
+        synthetic=claim.test.kind != "costs" and _generated(params, results, judgement.experiments),
     )
 
 

@@ -1,7 +1,7 @@
 """Claims as they are written down: what a paper says, and the test that judges it."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -13,15 +13,24 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Comparison(_Model):
-    """One difference: rows of tables, as [experiment, row], that are added and subtracted.
+class TableRow(NamedTuple):
+    """A row of a table in a comparison, with columns of its own or those that the comparison gives it."""
 
-    A row counts as the mean over the columns of its table that all rows of that table in this comparison have.
+    experiment: str
+    row: str
+    columns: Annotated[list[str], Field(min_length=1)] | None = None
+
+
+class Comparison(_Model):
+    """One difference: rows of tables, as [experiment, row] or [experiment, row, columns], added and subtracted.
+
+    A row counts as the mean over its own columns, or over the columns of its table that all rows of that table without
+    columns of their own have in this comparison.
     """
 
     label: str
-    plus: list[tuple[str, str]] = Field(min_length=1)
-    minus: list[tuple[str, str]] = Field(min_length=1)
+    plus: list[TableRow] = Field(min_length=1)
+    minus: list[TableRow] = Field(min_length=1)
     columns: list[str] | None = Field(default=None, min_length=1, description="instead of the table's columns")
     margin: float = Field(default=0.0, ge=0, description="points by which the effect may fall short of 0")
 
@@ -56,6 +65,23 @@ class LimitsTest(_Model):
     experiment: str
 
 
+class FeaturesTest(_Model):
+    """Task columns of a separation net have other features than its shared column."""
+
+    kind: Literal["features"]
+    experiment: str
+
+
+class CostsTest(_Model):
+    """The nets of one label cost less than those of another, in each of some quantities."""
+
+    kind: Literal["costs"]
+    experiment: str
+    row: str
+    against: str
+    quantities: list[str] = Field(min_length=1)
+
+
 class Claim(_Model):
     """One claim as it is written down, with the test that judges it."""
 
@@ -63,7 +89,10 @@ class Claim(_Model):
     claim: str = Field(description="one sentence in the paper's sense")
     says: str = Field(description="the paper's own words, with their place")
     reading: str = Field(description="what was taken as the test and why, and what it cannot tell")
-    test: Annotated[DifferenceTest | RelationsTest | ConvergenceTest | LimitsTest, Field(discriminator="kind")]
+    test: Annotated[
+        DifferenceTest | RelationsTest | ConvergenceTest | LimitsTest | FeaturesTest | CostsTest,
+        Field(discriminator="kind"),
+    ]
 
 
 def load_claims(folder: Path) -> list[Claim]:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from taskshare.config import Connections, Convergence, Limits, Params, Table
+from taskshare.config import Connections, Convergence, Costs, FeatureMaps, Limits, Params, Table
 
 SIGNIFICANCE = 0.05
 
 Verdict = Literal["holds", "does_not_hold", "undecided", "not_run"]
 CellVerdict = Literal["supports", "contradicts", "undecided", "not_run", "shown"]
-Unit = Literal["points", "alpha", "alpha per layer", "times", "difference"]
-AnyExperiment = TypeVar("AnyExperiment", Table, Connections, Convergence, Limits)
+Unit = Literal["points", "alpha", "alpha per layer", "times", "difference", "similarity"]
+AnyExperiment = TypeVar("AnyExperiment", Table, Connections, Convergence, Limits, FeatureMaps, Costs)
 
 
 @dataclass(frozen=True)

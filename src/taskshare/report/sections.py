@@ -1,0 +1,86 @@
+"""The report's contents paper by paper."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from taskshare.config import Connections, Params, Table
+from taskshare.report import analyses, figures, selection, tables
+from taskshare.report.names import Group, by_paper
+from taskshare.report.published import Published, PublishedTable
+from taskshare.report.results import Results
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one paper, or the user's own experiments, have in the report."""
+
+    group: Group[str]
+    tables: list[tables.ComparisonTable]
+    curves: list[figures.Curves]
+    choices: list[selection.LastOrBest]
+    transfers: list[figures.Transfer]
+    analyses: list[analyses.Analysis]
+
+    @property
+    def id(self) -> str:
+        """Part of its anchors."""
+        return self.group.id
+
+    @property
+    def heading(self) -> str:
+        """The paper's authors and year."""
+        return self.group.heading
+
+    @property
+    def short(self) -> str:
+        """Its name in the navigation."""
+        return self.group.short
+
+    @property
+    def trained(self) -> bool:
+        """Whether it has a part in the chapter on training."""
+        return bool(self.tables or self.transfers)
+
+
+def sections(
+    params: Params,
+    results: Results,
+    published: Mapping[str, Published],
+    compared: Mapping[str, tables.ComparisonTable],
+) -> list[Section]:
+    """Return what is shown of each paper, and of the user's own experiments, which stand last.
+
+    What several of them share, as the training curves of the same rows, stands in the first one.
+
+    Args:
+        params: The configuration.
+        results: What has been run.
+        published: The papers' numbers by experiment.
+        compared: The tables of all enabled experiments.
+    """
+    enabled = {name: item for name, item in params.experiments.items() if item.enabled}
+    shown = {name: item for name, item in enabled.items() if isinstance(item, Table)}
+    printed = {name: item for name, item in published.items() if isinstance(item, PublishedTable)}
+    folded = {name for name, item in printed.items() if item.fold_curves}
+    labels = {name: table.columns for name, table in compared.items()}
+    curves = figures.all_curves(params, shown, labels, results, folded)
+    choices = {item.run: item for item in selection.last_or_best(params, shown, results)}
+    connected = dict.fromkeys(item.run for item in enabled.values() if isinstance(item, Connections))
+    transfers = {run: heat for run in connected if (heat := figures.transfer(params, run, results))}
+    measured = analyses.analyses(params, results, published)
+    found = []
+    for group in by_paper(enabled, str):
+        own = {name: item for name, item in shown.items() if name in group.items}
+        jobs = [job for item in own.values() for run in item.run_names for job in params.job_names(run)]
+        runs = [item.run for name in group.items if isinstance(item := enabled[name], Connections)]
+        found.append(
+            Section(
+                group=group,
+                tables=[compared[name] for name in own],
+                curves=[item for item in curves if item.experiments[0] in own],
+                choices=[choices.pop(job) for job in jobs if job in choices],
+                transfers=[transfers.pop(run) for run in runs if run in transfers],
+                analyses=[item for item in measured if item.id in group.items],
+            )
+        )
+    return found

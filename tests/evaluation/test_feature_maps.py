@@ -1,0 +1,172 @@
+"""Feature maps of the columns of a small separation net, and how alike features are."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.numpy import load_file
+from scipy.stats import ortho_group
+
+from taskshare import config
+from taskshare.data.arrays import ImageArray, ImageArrayWriter
+from taskshare.errors import TaskshareError
+from taskshare.evaluation import feature_maps
+from taskshare.evaluation.feature_similarity import explained_share, linear_cka
+from taskshare.networks import weights
+from taskshare.networks.build import to_input
+
+SIZE, IMAGES = 8, 21
+TURNED = 13
+"""The row of the face that looks straight ahead; its head is tilted."""
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """A folder with 21 test images; all noses but one lie off the middle between the eyes."""
+    folder = tmp_path_factory.mktemp("faces")
+    generator = np.random.default_rng(1)
+    with ImageArrayWriter(folder / "test.npy", (SIZE, SIZE, 3)) as writer:
+        writer.append(generator.integers(0, 256, (IMAGES, SIZE, SIZE, 3), dtype=np.uint8))
+    table = pd.DataFrame({"id": [f"{number:06}.jpg" for number in range(1, IMAGES + 1)]})
+    columns = ("lefteye_x", "lefteye_y", "righteye_x", "righteye_y", "nose_x", "nose_y")
+    table[[*columns]] = [69.0, 111, 108, 111, 93, 135]
+    table.loc[TURNED, [*columns]] = [70.0, 100, 100, 140, 61, 138]  # 18 away, straight below (85, 120)
+    table.to_parquet(folder / "test.parquet", index=False)
+    return folder
+
+
+def make_run(seed=1, **network):
+    return config.Run.model_validate(
+        {
+            "name": f"toy-separation-{len(network)}",
+            "dataset": "toy",
+            "layout": "attributes",
+            "labels": ["Bald", "Smiling"],
+            "variant_name": "rgb",
+            "variant": {"size": SIZE, "colour": "rgb"},
+            "tasks": ["landmarks", "attributes"],
+            "sampling": "original",
+            "resampling": "duplicated",
+            "batches": "shared",
+            "network": {
+                "backbone": "vgg",
+                "scheme": "separation",
+                "channels": [4, 6],
+                "convolutions": [1, 2],
+                "fully_connected": 7,
+                **network,
+            },
+            "training": {},
+            "seed": seed,
+            "start": {"job": "toy-columns", "kind": "separation"},
+        }
+    )
+
+
+def measured(faces, saved, folder, run, block=2):
+    out = folder / f"{run.name}-{run.seed}-{block}.safetensors"
+    feature_maps.measure(saved(run), faces, block, out, "cpu")
+    return load_file(out)
+
+
+def test_maps_are_those_of_the_last_convolution_of_the_block(faces, saved, tmp_path, monkeypatch):
+    monkeypatch.setattr(feature_maps, "BLOCK", 8)  # several blocks, the last one short
+    found = measured(faces, saved, tmp_path, make_run())
+    pixels = ImageArray(faces / "test.npy").read(np.arange(IMAGES))
+    _, network = weights.load(tmp_path / "weights.safetensors")
+    with torch.no_grad():
+        shared, own = network.maps(to_input(torch.from_numpy(pixels)))
+    places = feature_maps.sample_places(make_run(), IMAGES, 4)
+    for source, maps in (("shared", shared[2]), ("landmarks", own[0][2]), ("attributes", own[1][2])):
+        expected = maps.numpy()
+        assert expected.shape == (IMAGES, 6, 4, 4)
+        np.testing.assert_allclose(found[f"mean.{source}"], expected.mean(axis=0), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(found[f"example.{source}"], expected[TURNED], rtol=1e-4, atol=1e-6)
+        image, row, column = np.unravel_index(places, (IMAGES, 4, 4))
+        np.testing.assert_allclose(found[f"sample.{source}"], expected[image, :, row, column], rtol=1e-4, atol=1e-6)
+    assert np.array_equal(found["image"], pixels[TURNED])
+
+
+def test_the_file_says_what_it_shows(faces, saved, tmp_path):
+    feature_maps.measure(saved(make_run()), faces, 1, tmp_path / "maps.safetensors", "cpu")
+    with safe_open(tmp_path / "maps.safetensors", framework="numpy") as file:
+        facts = json.loads(file.metadata()["taskshare"])
+    assert facts == {"id": "000014.jpg", "block": 1, "name": "conv1-1"}
+
+
+def test_equal_inputs_give_equal_bytes(faces, saved, tmp_path):
+    for name in ("first", "second"):
+        feature_maps.measure(saved(make_run()), faces, 1, tmp_path / name, "cpu")
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_the_face_that_looks_ahead_may_be_tilted(faces):
+    assert feature_maps.most_frontal(pd.read_parquet(faces / "test.parquet")) == TURNED
+
+
+def test_places_are_few_and_the_same_for_every_run_and_seed(monkeypatch):
+    assert np.array_equal(feature_maps.sample_places(make_run(), IMAGES, 4), np.arange(IMAGES * 16))  # all there are
+    monkeypatch.setattr(feature_maps, "PLACES", 50)
+    places = feature_maps.sample_places(make_run(), IMAGES, 4)
+    assert len(np.unique(places)) == 50
+    assert (np.diff(places) > 0).all()
+    assert np.array_equal(places, feature_maps.sample_places(make_run(seed=2, channelwise=True), IMAGES, 4))
+
+
+def test_shared_maps_of_one_seed_do_not_depend_on_the_task_columns(faces, saved, tmp_path):
+    plain, channelwise = (
+        measured(faces, saved, tmp_path, run) for run in (make_run(), make_run(channelwise=True, fine_tuning=True))
+    )
+    assert np.array_equal(plain["sample.shared"], channelwise["sample.shared"])
+    assert not np.array_equal(plain["sample.landmarks"], channelwise["sample.landmarks"])
+
+
+def test_nets_without_columns_from_the_image_up_are_refused(faces, saved, tmp_path):
+    late = saved(make_run(branch_block=1))
+    with pytest.raises(TaskshareError, match="no task columns from the image up; take a run"):
+        feature_maps.measure(late, faces, 1, tmp_path / "maps.safetensors", "cpu")
+    with pytest.raises(TaskshareError, match="has 2 blocks of convolutions, not 3; take another"):
+        feature_maps.measure(saved(make_run()), faces, 3, tmp_path / "maps.safetensors", "cpu")
+
+
+@pytest.fixture
+def features():
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(300, 5))
+    return x, x @ generator.normal(size=(5, 4)) + 0.5 * generator.normal(size=(300, 4))
+
+
+def test_cka_is_that_of_the_kernel_matrices(features):
+    x, y = features
+    # Kornblith 2019, equations 2 to 4: HSIC of K and L over the root of those of K with K, and L with L.
+    centring = np.eye(300) - 1 / 300
+    of_x, of_y = (centring @ features @ features.T @ centring for features in (x, y))
+    expected = np.trace(of_x @ of_y) / np.sqrt(np.trace(of_x @ of_x) * np.trace(of_y @ of_y))
+    assert linear_cka(x, y) == pytest.approx(expected)
+
+
+def test_cka_ignores_rotation_scale_and_offset_but_not_the_features(features):
+    x, y = features
+    turned = 3 * x @ ortho_group.rvs(5, random_state=1) + 7
+    assert linear_cka(x, turned) == pytest.approx(1)
+    assert linear_cka(turned, y) == pytest.approx(linear_cka(x, y))
+    assert linear_cka(x, np.random.default_rng(9).normal(size=(300, 4))) < 0.1
+    assert np.isnan(linear_cka(x, np.zeros((300, 4))))
+
+
+def test_a_linear_function_is_explained_and_noise_is_not(features):
+    x, y = features
+    assert explained_share(x, x @ [[1.0, 2], [0, 1], [3, 0], [0, 0], [1, 1]] + 5) == pytest.approx(1)
+    assert explained_share(x, np.random.default_rng(9).normal(size=(300, 4))) < 0.02
+    # Each channel of y is a sum of five terms of variance about 1, and noise of variance 0.25.
+    assert explained_share(x, y) == pytest.approx(1 - 4 * 0.25 / y.var(axis=0).sum(), abs=0.02)
+    assert np.isnan(explained_share(x, np.zeros((300, 4))))
+
+
+def test_a_fit_is_not_scored_on_what_it_was_fitted_to():
+    generator = np.random.default_rng(2)
+    x, y = generator.normal(size=(40, 20)), generator.normal(size=(40, 3))  # 20 numbers explain 20 of any others
+    assert explained_share(x, y) < 0
