@@ -172,9 +172,32 @@ def test_the_ablations_are_ready_to_be_enabled(content):
             "labels: 'nose' is the name of landmarks or of a joint task; rena",
         ),
         (
+            "runs/celeba-columns/training",
+            {"loss_weights": {"landmark": 2}},
+            "loss_weights: no task 'landmark'; allow",
+        ),
+        ("runs/celeba-hard/training", {"loss_weights": {"Smiling": 2}}, "loss_weights: go with network.backbone: vgg"),
+        ("runs/celeba-separation/network/branch_block", 4, "branch_block: after the last block no task column is left"),
+        (
+            "experiments/matsui2019-costs/separation",
+            {"Hard sharing": "celeba-separation"},
+            "are labels of its own; t",
+        ),
+        (
+            "experiments/matsui2019-costs/shared",
+            "celeba-columns-unaligned",
+            "celeba-separation has another variant th",
+        ),
+        ("runs/celeba-separation/each_task_alone", True, "table1.run: celeba-separation is no run with the separation"),
+        (
+            "experiments/fang2017-table4/metric",
+            "detection_rate",
+            "table4.metric: no row finds landmarks; take balance",
+        ),
+        (
             "scales/mini/training",
-            {"celeba/rbg": {}},
-            "scales.mini.training.celeba: 'rbg' is not known; allowed: grey, ",
+            {"celeba/vvg": {}},
+            "scales.mini.training.celeba: 'vvg' is not known; allowed: subnet, vgg",
         ),
         (
             "experiments/matsui2019-table2/columns",
@@ -284,21 +307,27 @@ def test_the_command_line_prints_one_line_and_fails():
 
 
 def test_the_constant_predictor_needs_rows_of_one_data_set(content):
-    table = content["experiments"]["fang2017-table5"]
-    table |= {"constant": True, "rows": {**table["rows"], "faces": "celeba-hard"}}
+    table = content["experiments"]["fang2017-table4"]
+    table |= {"constant": True, "rows": {"grey": "celeba-hard", "rgb": "celeba-columns"}}
     with pytest.raises(TaskshareError, match="constant: the rows are of several data sets or variants"):
         config.validate(content)
 
 
-def test_a_variants_own_training_goes_before_the_data_sets(content):
-    content["scales"]["demo"]["training"] = {"celeba": {"iterations": 7}, "celeba/rgb": {"iterations": 9}}
+def test_the_constant_predictor_needs_attributes(content):
+    content["experiments"]["fang2017-table5"]["constant"] = True
+    with pytest.raises(TaskshareError, match="constant: is for data sets of the attributes layout"):
+        config.validate(content)
+
+
+def test_a_backbones_own_training_goes_before_the_data_sets(content):
+    content["scales"]["demo"]["training"] = {"celeba": {"iterations": 7}, "celeba/vgg": {"iterations": 9}}
     params = config.validate(content)
     iterations = [next(params.jobs(name)).training.iterations for name in ("celeba-hard", "celeba-columns")]
     assert iterations == [7, 9]
 
 
 def test_the_columns_of_a_separation_run_may_be_jobs_of_their_own(content):
-    content["runs"]["celeba-separation"]["each_task_alone"] = True
+    content["runs"]["apart"] = {**content["runs"]["celeba-separation"], "each_task_alone": True}
     params = config.validate(content)
-    assert params.job_names("celeba-separation") == ["celeba-separation.landmarks", "celeba-separation.attributes"]
-    assert all(job.start.job == "celeba-columns" for job in params.jobs("celeba-separation"))
+    assert params.job_names("apart") == ["apart.landmarks", "apart.attributes"]
+    assert all(job.start.job == "celeba-columns" for job in params.jobs("apart"))

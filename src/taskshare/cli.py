@@ -168,7 +168,10 @@ def evaluate(
     prepared: Annotated[Path | None, typer.Option(help="folder of the prepared variant")] = None,
     source: Annotated[Path | None, typer.Option(help="or: an archive or folder of raw images, same layout")] = None,
     split: Annotated[config.Split, typer.Option(help="train, validation or test")] = "test",
-    out: Annotated[Path | None, typer.Option(help="folder for scores.parquet and metrics.json")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="folder for scores.parquet, metrics.json, and landmarks.parquet if it finds them"),
+    ] = None,
     on_bad_image: Annotated[Literal["stop", "skip"], typer.Option(help="with --source: stop or skip")] = "stop",
     device: DeviceOption = "auto",
 ) -> None:
@@ -187,7 +190,8 @@ def evaluate(
             print(f"{task}: found in {100 * measured['detection_rate']:.2f} % of {measured['images']} images")
         else:
             print(
-                f"{task}: balanced accuracy {100 * measured['balanced_accuracy']:.2f} % "
+                f"{task}: balanced accuracy {100 * measured['balanced_accuracy']:.2f} %, "
+                f"accuracy {100 * measured['accuracy']:.2f} % "
                 f"({measured['positives']} positives, {measured['negatives']} negatives)"
             )
 

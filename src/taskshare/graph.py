@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from taskshare.config import (
+    ALONE,
+    SHARED,
     Connections,
     Costs,
     Entry,
     FeatureMaps,
+    Landmarks,
     Limits,
     Params,
     Removal,
@@ -31,8 +34,6 @@ LIMITS, LANDMARKS_FILE, FEATURE_MAPS = "limits.json", "landmarks.parquet", "feat
 Kind = TypeVar("Kind", bound=Entry)
 TRAINING_FILES = (WEIGHTS, *RECORDS)
 EVALUATION_FILES = (SCORES, METRICS)
-# Labels of two rows of a costs experiment; those between them are its own.
-SHARED, ALONE = "Hard sharing", "One net per task"
 # Files of a source folder that stand for its content; single images are too many to look at in every call.
 LABEL_FILES = (
     "list_*.txt",
@@ -201,7 +202,17 @@ class Graph:
                 if job.finds_landmarks
             ),
             *self.analyses(),
+            *self.example_images(),
         ]
+
+    def example_images(self) -> list[str]:
+        """Return the test images of which the report shows some, and the tables with their landmarks."""
+        runs = [run_name for item in self._enabled(Landmarks).values() for run_name in item.run_names]
+        jobs = [next(self.params.jobs(run_name)) for run_name in runs]
+        paths = [
+            f"{self.prepared(job)}/{name}" for job in jobs for name in ("train.parquet", "test.parquet", "test.npy")
+        ]
+        return list(dict.fromkeys(paths))
 
     def results_files(self) -> list[str]:
         """Return every versioned result but the report: what must be there for the workflow to be done."""

@@ -96,9 +96,15 @@ def test_a_class_image_of_the_right_size_stays_as_it_is() -> None:
     assert landmarks is None
 
 
+def test_landmarks_that_no_error_can_be_measured_by_are_refused_without_alignment_too() -> None:
+    with pytest.raises(align.LandmarkError, match="the eyes lie less than a pixel apart"):
+        prepare_image(noise(60, 44), np.full((5, 2), 21.5, np.float32), Variant(size=22, colour="rgb"))
+
+
 def test_without_alignment_the_centred_square_is_averaged() -> None:
     image = noise(60, 44)
-    prepared, landmarks = prepare_image(image, np.full((5, 2), 21.5, np.float32), Variant(size=22, colour="rgb"))
+    points = np.array([[21.5, 21.5], [30, 21.5], [25, 30], [22, 35], [29, 35]], np.float32)
+    prepared, landmarks = prepare_image(image, points, Variant(size=22, colour="rgb"))
     means = image[8:52].reshape(22, 2, 22, 2, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(prepared, means, atol=1)
     np.testing.assert_allclose(landmarks[0], [(21.5 + 0.5) / 2 - 0.5, (21.5 - 8 + 0.5) / 2 - 0.5], atol=1e-5)

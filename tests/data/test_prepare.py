@@ -12,7 +12,7 @@ import pytest
 
 from taskshare.config import Dataset, Variant
 from taskshare.data import align, prepare
-from taskshare.data.catalogue import LANDMARKS
+from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.data.contact_sheet import draw_contact_sheet
 from taskshare.errors import TaskshareError
 
@@ -53,7 +53,7 @@ def faces(tmp_path: Path) -> Path:
         [str(COUNT), "Bright Odd"],
         {n: f"{sign(brightness(n) > 120)} {sign(n % 2 == 1)}" for n in names},
     )
-    write("list_landmarks_align_celeba.txt", [str(COUNT), " ".join(LANDMARKS)], {n: points(n) for n in names})
+    write("list_landmarks_align_celeba.txt", [str(COUNT), " ".join(LANDMARK_COLUMNS)], {n: points(n) for n in names})
     write("list_eval_partition.txt", [], {n: str({8: 1, 9: 2}.get(n % 10, 0)) for n in names})
     return folder
 
@@ -85,7 +85,7 @@ def test_the_table_holds_landmarks_in_original_and_prepared_pixels(faces: Path, 
     table = pd.read_parquet(tmp_path / "out" / "train.parquet")
     prepared = table[list(prepare.PREPARED_LANDMARKS)].to_numpy().reshape(-1, 5, 2)
     np.testing.assert_allclose(prepared, np.broadcast_to(align.TEMPLATE * 16 - 0.5, prepared.shape), atol=0.01)
-    original = table[list(LANDMARKS)].to_numpy().reshape(-1, 5, 2)
+    original = table[list(LANDMARK_COLUMNS)].to_numpy().reshape(-1, 5, 2)
     numbers = table["id"].str[:6].astype(int).to_numpy()
     np.testing.assert_allclose(original[:, 0, 0], 30 * align.TEMPLATE[0, 0] + numbers / 10, atol=0.01)
     assert "split" not in table.columns

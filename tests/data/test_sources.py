@@ -11,7 +11,7 @@ import pytest
 
 from taskshare import config
 from taskshare.data import official
-from taskshare.data.catalogue import LANDMARKS, BadImageError
+from taskshare.data.catalogue import LANDMARK_COLUMNS, BadImageError
 from taskshare.data.official import OfficialFile
 from taskshare.data.sources import open_source
 from taskshare.errors import TaskshareError
@@ -41,7 +41,9 @@ def write_faces(folder: Path) -> Path:
     rows = [f"{name} {2 * a - 1:2d} {2 * b - 1:2d}" for name, a, b in zip(NAMES, SMILING, BALD, strict=True)]
     points = [f"{name}  " + "  ".join(str(number + i) for i in range(10)) for number, name in enumerate(NAMES)]
     (folder / "list_attr_celeba.txt").write_text("\n".join(["6", "Smiling Bald ", *rows]) + "\n")
-    (folder / "list_landmarks_align_celeba.txt").write_text("\n".join(["6", " ".join(LANDMARKS), *points[::-1]]) + "\n")
+    (folder / "list_landmarks_align_celeba.txt").write_text(
+        "\n".join(["6", " ".join(LANDMARK_COLUMNS), *points[::-1]]) + "\n"
+    )
     partition = [f"{name} {split}" for name, split in zip(NAMES, [0, 0, 0, 1, 2, 2], strict=True)]
     (folder / "list_eval_partition.txt").write_text("\n".join(partition[3:] + partition[:3]) + "\n")
     (folder / "identity_CelebA.txt").write_text("".join(f"{name} {i // 2}\n" for i, name in enumerate(NAMES)))
@@ -78,7 +80,7 @@ def test_rows_are_joined_by_file_name_not_by_order(faces: Path) -> None:
         assert list(table["identity"]) == [0, 0, 1, 1, 2, 2]
         assert list(table["split"]) == ["train", "train", "train", "validation", "test", "test"]
         assert {str(table[name].dtype) for name in FACES.labels} == {"int8"}
-        assert {str(table[name].dtype) for name in LANDMARKS} == {"float32"}
+        assert {str(table[name].dtype) for name in LANDMARK_COLUMNS} == {"float32"}
         assert str(table["identity"].dtype) == "int32"
         assert catalogue.bad == []
         assert not catalogue.official

@@ -64,6 +64,36 @@ def test_interval_of_one_accuracy_agrees_with_its_standard_error():
     assert half_width(found) == pytest.approx(1.96 * error, rel=0.06)
 
 
+def test_a_plain_share_asks_for_no_labels():
+    right = RIGHT[FIRST] & (LABELS == 0)  # all positives wrong: a balanced accuracy below one half
+    [found] = paired_bootstrap("celeba", ask({(FIRST, 1): right}, None), [Contrast(plus=((FIRST,),), minus=())])
+    share = right.mean()
+    assert found.effect == pytest.approx(100 * share)
+    assert half_width(found) == pytest.approx(1.96 * 100 * np.sqrt(share * (1 - share) / IMAGES), rel=0.06)
+    [balanced_one] = paired_bootstrap("celeba", ask({(FIRST, 1): right}), [Contrast(plus=((FIRST,),), minus=())])
+    assert balanced_one.effect < 50
+
+
+def test_a_gain_in_one_column_less_the_mean_gain_in_others_agrees_with_scipy():
+    """As for the nose and the other points: what is added and what is subtracted are of different columns."""
+    points = ("nose", "lefteye", "righteye")
+    generator = np.random.default_rng(3)
+    shares = {"old": (0.5, 0.9, 0.8), "new": (0.8, 0.95, 0.9)}
+    right = {
+        (job, point): generator.random(IMAGES) < share
+        for job in shares
+        for point, share in zip(points, shares[job], strict=True)
+    }
+    others = {job: tuple((job, point) for point in points[1:]) for job in shares}
+    contrast = Contrast(plus=((("new", "nose"),), others["old"]), minus=((("old", "nose"),), others["new"]))
+    [found] = paired_bootstrap("celeba", ask({(column, 1): right[column] for column in right}, None), [contrast])
+    gains = {point: right["new", point].astype(float) - right["old", point] for point in points}
+    by_image = 100 * (gains["nose"] - (gains["lefteye"] + gains["righteye"]) / 2)
+    scipys = stats.bootstrap((by_image,), np.mean, n_resamples=2000, method="percentile", rng=1).confidence_interval
+    assert found.effect == pytest.approx(by_image.mean())
+    assert (found.low, found.high) == pytest.approx(scipys, abs=0.5)
+
+
 def test_seeds_are_drawn_anew_too():
     """Nets that are wholly right or wrong leave nothing to the images: the seeds alone spread."""
     outcomes = [True, True, False, True, False, True, True, True]

@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score
 
 from taskshare.config import Variant
 from taskshare.config.tasks import LANDMARK_POINTS
-from taskshare.data.catalogue import LANDMARKS
+from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.data.images import prepare_image
 from taskshare.data.prepare import PREPARED_LANDMARKS
 from taskshare.evaluation import constant
@@ -32,7 +32,7 @@ def write_split(folder, split, faces, share=0.5, align=False):
     prepared = np.array([prepare_image(IMAGE, face, variant)[1] for face in faces])
     drawn = np.random.default_rng(len(faces)).random((len(faces), 2))
     table = pd.DataFrame((drawn < share).astype(np.int8), columns=LABELS)
-    table[list(LANDMARKS)] = faces.reshape(len(faces), 10)
+    table[list(LANDMARK_COLUMNS)] = faces.reshape(len(faces), 10)
     table[list(PREPARED_LANDMARKS)] = prepared.reshape(len(faces), 10)
     table.to_parquet(folder / f"{split}.parquet", index=False)
 

@@ -12,6 +12,7 @@ from scipy.stats import ortho_group
 
 from taskshare import config
 from taskshare.data.arrays import ImageArray, ImageArrayWriter
+from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import feature_maps
 from taskshare.evaluation.feature_similarity import explained_share, linear_cka
@@ -31,9 +32,9 @@ def faces(tmp_path_factory):
     with ImageArrayWriter(folder / "test.npy", (SIZE, SIZE, 3)) as writer:
         writer.append(generator.integers(0, 256, (IMAGES, SIZE, SIZE, 3), dtype=np.uint8))
     table = pd.DataFrame({"id": [f"{number:06}.jpg" for number in range(1, IMAGES + 1)]})
-    columns = ("lefteye_x", "lefteye_y", "righteye_x", "righteye_y", "nose_x", "nose_y")
-    table[[*columns]] = [69.0, 111, 108, 111, 93, 135]
-    table.loc[TURNED, [*columns]] = [70.0, 100, 100, 140, 61, 138]  # 18 away, straight below (85, 120)
+    mouth = [75.0, 152, 105, 152]
+    table[list(LANDMARK_COLUMNS)] = [69.0, 111, 108, 111, 93, 135, *mouth]
+    table.loc[TURNED, list(LANDMARK_COLUMNS)] = [70.0, 100, 100, 140, 61, 138, *mouth]  # 18 away, below (85, 120)
     table.to_parquet(folder / "test.parquet", index=False)
     return folder
 

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from taskshare.evaluation.metrics import class_accuracies, standard_error
-from taskshare.evaluation.scoring import measure
+from taskshare.evaluation.metrics import class_accuracies, measure, standard_error
 
 
 def test_balanced_accuracy_is_the_mean_of_the_accuracies_of_both_classes():

@@ -13,13 +13,15 @@ from scipy import stats
 
 from taskshare import config
 from taskshare.config import Table
+from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.errors import TaskshareError
 from taskshare.evaluation.bootstrap import REPLICATES
 from taskshare.report import claims as judging
 from taskshare.report.render import _environment
-from taskshare.report.results import Results, row_jobs
+from taskshare.report.results import Results, jobs_of_columns
 
-from .conftest import REPORTS, REPOSITORY, load_params, write_json, write_parquet
+from .conftest import REPORTS, REPOSITORY, load_params
+from .writing import write_json, write_parquet
 
 CLAIMS = REPORTS / "claims"
 PAIRS = ["cat.dog", "deer.horse", "bird.frog", "airplane.ship", "automobile.truck"]
@@ -74,6 +76,16 @@ def write_scores(results, job, seed, **accuracies):
         ids = [f"{task if '.' in task else ''}{number:05}" for number in range(IMAGES)]
         parts.append(pd.DataFrame({"id": ids, "task": task, "label": label.astype(np.int8), "score": score}))
     write_parquet(results / "evaluation" / job / f"seed{seed}" / "scores.parquet", pd.concat(parts, ignore_index=True))
+
+
+def write_landmarks(results, job, seed, **found):
+    """Errors of 400 test images, so many percent of each point within 0.1."""
+    points = np.tile(LANDMARK_POINTS, IMAGES)
+    image = np.repeat(np.arange(IMAGES), len(LANDMARK_POINTS))
+    percent = np.array([found[point] for point in points])
+    error = np.where(image < IMAGES * percent / 100, 0.1, 0.11).astype(np.float32)
+    table = pd.DataFrame({"id": [f"{number:05}" for number in image], "landmark": points, "error": error})
+    write_parquet(results / "evaluation" / job / f"seed{seed}" / "landmarks.parquet", table)
 
 
 def all_pairs(percent, **changes):
@@ -133,8 +145,9 @@ def race(results, iterations):
 FIGURE6 = {"kind": "convergence", "experiment": "fang2017-figure6", "published": 4}
 
 
-def test_the_file_holds_the_eleven_claims_of_the_paper():
-    assert [claim.id for claim in judging.load_claims(CLAIMS)] == [f"fang2017-claim{n}" for n in range(1, 12)]
+def test_the_files_hold_the_claims_of_both_papers():
+    expected = [f"fang2017-claim{n}" for n in range(1, 12)] + [f"matsui2019-claim{n}" for n in range(1, 7)]
+    assert [claim.id for claim in judging.load_claims(CLAIMS)] == expected
 
 
 def test_the_file_names_only_experiments_rows_and_columns_that_params_have():
@@ -144,17 +157,18 @@ def test_the_file_names_only_experiments_rows_and_columns_that_params_have():
             assert claim.test.experiment in params.experiments
             continue
         for cell in claim.test.cells:
-            for name, row in (*cell.plus, *cell.minus):
+            for name, row, own in (*cell.plus, *cell.minus):
                 table = params.experiments[name]
                 assert isinstance(table, Table)
-                for column in cell.columns or table.columns:
-                    assert row_jobs(params, table.runs[row], column), f"{claim.id}: {name}, {row}, {column}"
+                for column in own or cell.columns or table.columns:
+                    assert jobs_of_columns(params, table.runs[row], [column]), f"{claim.id}: {name}, {row}, {column}"
 
 
 def test_every_claim_has_a_verdict_where_everything_is_run(demo):
     assert [claim.id for claim in demo if claim.verdict == "not_run"] == []
-    assert all(cell.effect is not None for claim in demo for cell in claim.cells if claim.number != 10)
-    assert all(claim.synthetic for claim in demo)
+    judged = [claim for claim in demo if claim.kind not in ("convergence", "features")]  # these want several seeds
+    assert all(cell.effect is not None for claim in judged for cell in claim.cells)
+    assert [claim.id for claim in demo if not claim.synthetic] == ["matsui2019-claim6"], "costs ask for no images"
 
 
 def test_without_results_nothing_is_run(results):
@@ -284,6 +298,90 @@ def test_gains_of_two_tables_are_compared_each_over_its_own_columns(results, fol
     judged = judge(results, folder, test, params)
     assert judged.cells[0].effect == pytest.approx(2.0)
     assert judged.cells[1].verdict == "not_run"
+
+
+def write_columns(results, baseline, separation, seeds=(1, 2)):
+    """Landmarks of hard sharing and of separation, percent found by point."""
+    for seed in seeds:
+        write_landmarks(results, "celeba-columns", seed, **baseline)
+        write_landmarks(results, "celeba-separation", seed, **separation)
+
+
+def claim_of(name):
+    return next(claim for claim in judging.load_claims(CLAIMS) if claim.id == name).test.model_dump(mode="json")
+
+
+def test_the_nose_gains_most(results, folder):
+    """Claim 1 of Matsui 2019, with the numbers of Table 2, rounded to quarters of a percent."""
+    printed = {"lefteye": (96.25, 97.75), "righteye": (96.5, 98), "nose": (54, 87.5), "leftmouth": (92, 95)}
+    printed["rightmouth"] = (92, 94.75)
+    write_columns(results, *({point: pair[side] for point, pair in printed.items()} for side in (0, 1)))
+    judged = judge(results, folder, claim_of("matsui2019-claim1"))
+    gains = [printed[point][1] - printed[point][0] for point in LANDMARK_POINTS]
+    more = gains[2] - (gains[0] + gains[1] + gains[3] + gains[4]) / 4
+    assert [cell.effect for cell in judged.cells] == pytest.approx([*gains, more])
+    assert (judged.verdict, judged.cells[-1].unit) == ("holds", "points")
+
+
+def test_a_gain_that_is_the_same_everywhere_is_not_largest_on_the_nose(results, folder):
+    points = dict.fromkeys(LANDMARK_POINTS, 60)
+    write_columns(results, points, dict.fromkeys(points, 90))
+    judged = judge(results, folder, claim_of("matsui2019-claim1"))
+    assert [cell.verdict for cell in judged.cells] == ["supports"] * 5 + ["undecided"]
+    assert judged.verdict == "undecided"
+
+
+def test_accuracy_counts_images_and_not_classes(results, folder):
+    """Whoever always says no is right in half of these images, and in all that are negative."""
+    experiments = {"own": {"metric": "accuracy", "rows": {"A": "celeba-hard", "B": "celeba-dynamic"}}}
+    label = (np.arange(IMAGES) % 10 == 0).astype(np.int8)  # one in ten
+    for run, said in (
+        ("celeba-hard", np.zeros(IMAGES)),
+        ("celeba-dynamic", np.where(np.arange(IMAGES) % 20, label, 0)),
+    ):
+        for seed in (1, 2):
+            table = {"id": [f"{n:05}" for n in range(IMAGES)], "task": "Smiling", "label": label, "score": said * 0.9}
+            write_parquet(results / "evaluation" / run / f"seed{seed}" / "scores.parquet", pd.DataFrame(table))
+    cell = {"label": "B − A", "plus": [["own", "B"]], "minus": [["own", "A"]], "columns": ["Smiling"]}
+    plain = judge(results, folder, differences(cell), mini(experiments=experiments)).cells[0].effect
+    experiments["own"]["metric"] = "balanced_accuracy"
+    balanced = judge(results, folder, differences(cell), mini(experiments=experiments)).cells[0].effect
+    assert (plain, balanced) == pytest.approx((5, 25)), (
+        "half of the positives more: 5 % of all, 25 of balanced accuracy"
+    )
+
+
+def test_effects_are_those_of_the_metrics(full_results, demo):
+    """Claim 2 of Matsui 2019: the mean over 40 attributes, from metrics.json."""
+    means = []
+    for run in ("celeba-separation", "celeba-columns"):
+        measured = Results(full_results).metrics(run, 1)
+        means.append(100 * np.mean([found["accuracy"] for name, found in measured.items() if "accuracy" in found]))
+    judged = next(claim for claim in demo if claim.id == "matsui2019-claim2")
+    assert judged.cells[0].effect == pytest.approx(means[0] - means[1])
+
+
+def test_rows_of_two_metrics_are_not_compared(results, folder):
+    cell = {
+        "label": "across",
+        "plus": [["matsui2019-table2", "Baseline"]],
+        "minus": [["matsui2019-table3", "Baseline"]],
+    }
+    with pytest.raises(TaskshareError, match="'across' compares rows of accuracy and detection_rate; take one metric"):
+        judge(results, folder, differences(cell))
+
+
+def test_a_row_without_one_of_its_own_columns_is_not_run(results, folder):
+    """Sideburns is gone after the removal; as columns of the comparison it would be left out on both sides."""
+    for seed in (1, 2):
+        write_scores(results, "celeba-dynamic", seed, **dict.fromkeys(SEVEN, 90))
+        write_scores(results, "celeba-dynamic-removed", seed, Goatee=80)
+    columns = ["Goatee", "Sideburns"]
+    rows = [["fang2017-table4", row] for row in ("DMT", "DMT after removal")]
+    common = {"label": "common", "plus": [rows[0]], "minus": [rows[1]], "columns": columns}
+    own = {"label": "own", "plus": [rows[0]], "minus": [[*rows[1], columns]]}
+    found = judge(results, folder, differences(common, own)).cells
+    assert [cell.verdict for cell in found] == ["supports", "not_run"]
 
 
 def test_an_experiment_that_is_not_enabled_is_not_run(full_results):
@@ -440,12 +538,33 @@ def test_all_kinds_of_tests_can_be_shown(demo):
     text = page(demo, demonstration=True)
     assert "its judgements are no evidence" in text
     assert f"{REPLICATES:,} draws" in text
-    assert [text.count(f'<details id="fang2017-claim{number}">') for number in range(1, 12)] == [1] * 11
+    assert {claim.kind for claim in demo} == {
+        "difference", "relations", "convergence", "limits", "features", "costs",
+    }  # fmt: skip
+    assert [text.count(f'<details id="{claim.id}">') for claim in demo] == [1] * 17
     assert "nan" not in re.findall(r'data-value="([^"]+)"', text)
 
 
 def test_small_differences_are_not_rounded_away(demo):
     assert 'data-quantity="effect" data-value="2e-12">2.0e-12<' in page(demo)
+
+
+def test_each_paper_has_its_own_numbers(demo):
+    text = page(demo)
+    parts = re.split(r'<h3 class="paper" id="claims-(\w+)">([^<]+)</h3>', text)[1:]
+    assert parts[::3] == ["fang2017", "matsui2019"]
+    assert parts[1::3] == ["Fang et al. 2017", "Matsui et al. 2019"]
+    numbers = [
+        [int(n) for n in re.findall(r'<th scope="row"><a href="#[^"]+">(\d+)</a>', part)] for part in parts[2::3]
+    ]
+    assert numbers == [[*range(1, 12)], [*range(1, 7)]]
+    labels = re.findall(r'aria-label="([^"]+)"', text)
+    assert len(set(labels)) == len(labels)
+
+
+def test_a_claim_of_no_paper_stands_under_its_own_heading(results, folder):
+    text = page([judge(results, folder, LIMITS)])
+    assert '<h3 class="paper" id="claims-own">Own claims</h3>' in text
 
 
 def test_a_page_without_claims_says_so():

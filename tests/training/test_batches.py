@@ -48,7 +48,7 @@ def test_original_pools_keep_their_rates():
 
 def test_a_shared_batch_is_one_pool_for_all_tasks(make_run):
     run = make_run(sampling="original", batches="shared", tasks=["Bright", "Left"])
-    batches = Batches(run, LABELS[:2], [np.arange(40), np.arange(40)])
+    batches = Batches(run, None, [np.arange(40), np.arange(40)])
     assert batches.indices(3).shape == (1, 8)
     passed = np.concatenate([batches.indices(iteration)[0] for iteration in range(5)])
     assert sorted(passed) == list(range(40))

@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from taskshare.data.prepare import PREPARED_LANDMARKS
+from taskshare.errors import TaskshareError
 from taskshare.training.objectives import objective
 
 LABELS = ["Bright", "Left", "Rare"]
@@ -86,7 +87,17 @@ def test_attributes_are_scored_by_accuracy_and_by_balanced_accuracy(columns_run,
     always = np.tile([1.0, 1.0, -1.0], (4, 1))
     _, attributes = aim.score(outputs_of(fractions(table), always))
     assert attributes == {"accuracy": pytest.approx((0.5 + 0.5 + 0.75) / 3), "balanced_accuracy": 0.5}
-    assert aim.selection_score(attributes) == attributes["accuracy"]
+    assert aim.selection_score(aim.score(outputs_of(fractions(table), always))) == (1 + attributes["accuracy"]) / 2
+
+
+def test_a_single_label_is_selected_by_balanced_accuracy(columns_run, table):
+    run = columns_run().model_copy(update={"tasks": ["Rare"]})
+    aim = objective(run, table)
+    never = aim.score(np.tile(np.float32([0, -1]), (4, 1)))
+    assert never == [{"accuracy": 0.75, "balanced_accuracy": 0.5}]
+    assert aim.selection_score(never) == 0.5
+    with pytest.raises(TaskshareError, match="images of one label only for Rare"):
+        objective(run, table[:3]).check_selectable()
 
 
 def test_a_weight_multiplies_a_tasks_loss(columns_run, table):

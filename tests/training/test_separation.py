@@ -10,7 +10,7 @@ from taskshare import files
 from taskshare.config import Start, Variant
 from taskshare.data import manifests
 from taskshare.data.arrays import ImageArrayWriter
-from taskshare.data.catalogue import LANDMARKS
+from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.data.prepare import PREPARED_LANDMARKS
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
@@ -38,7 +38,7 @@ def write_faces(folder, split, count, seed):
         writer.append(images)
     table = pd.DataFrame({"id": [f"{split}{number:04}" for number in range(count)]})
     table[LABELS] = labels
-    table[list(LANDMARKS)] = (2 * points + 0.5).reshape(count, 10).astype(np.float32)
+    table[list(LANDMARK_COLUMNS)] = (2 * points + 0.5).reshape(count, 10).astype(np.float32)
     table[list(PREPARED_LANDMARKS)] = points.reshape(count, 10).astype(np.float32)
     table.to_parquet(folder / f"{split}.parquet", index=False)
     return table

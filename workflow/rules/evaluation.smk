@@ -172,7 +172,7 @@ rule costs:
     conda:
         "../envs/taskshare.yaml"
     # Alone on the machine, for it measures times.
-    threads: workflow.cores
+    threads: lambda wildcards: workflow.cores
     resources:
         gpu=graph.gpus_per_job(),
     params:

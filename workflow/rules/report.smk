@@ -30,7 +30,8 @@ rule report:
             str(path)
             for phase in ("evaluation", "report")
             for path in sorted(Path(f"src/taskshare/{phase}").rglob("*.py"))
-        ],
+        ]
+        + ["src/taskshare/networks/plan.py"],
     output:
         f"{graph.results}/report/report.html",
     log:

@@ -6,6 +6,8 @@ that holds nothing but Snakemake.
 
 from taskshare.config.data import GENERATED_OR_OFFICIAL, SPLITS, Dataset, Split, Synthetic, Variant
 from taskshare.config.experiments import (
+    ALONE,
+    SHARED,
     Architecture,
     Connections,
     Convergence,
@@ -26,7 +28,9 @@ from taskshare.config.params import Params
 from taskshare.config.run import CostsInput, Parent, Run, RunSpec, Start, Training
 
 __all__ = [
+    "ALONE",
     "GENERATED_OR_OFFICIAL",
+    "SHARED",
     "SPLITS",
     "AnyNetwork",
     "Architecture",

@@ -4,6 +4,8 @@ import itertools
 from typing import TYPE_CHECKING, Literal, cast
 
 from taskshare.config.experiments import (
+    ALONE,
+    SHARED,
     Architecture,
     Connections,
     Convergence,
@@ -96,12 +98,16 @@ def check_experiments(params: "Params") -> None:
     for name, experiment in params.experiments.items():
         where = f"experiments.{name}"
         _check_experiment(params, where, experiment)
-        if isinstance(experiment, ResponseMaps) and layers.setdefault(experiment.run, experiment.layer) != (
-            experiment.layer
+        if (
+            isinstance(experiment, ResponseMaps)
+            and experiment.enabled
+            and layers.setdefault(experiment.run, experiment.layer) != (experiment.layer)
         ):
             raise ValueError(f"{where}.layer: the maps of {experiment.run} are measured on one layer; take the same")
-        if isinstance(experiment, FeatureMaps) and layers.setdefault(experiment.run, experiment.block) != (
-            experiment.block
+        if (
+            isinstance(experiment, FeatureMaps)
+            and experiment.enabled
+            and layers.setdefault(experiment.run, experiment.block) != (experiment.block)
         ):
             raise ValueError(f"{where}.block: the maps of {experiment.run} are measured on one block; take the same")
 
@@ -134,13 +140,15 @@ def _check_experiment(params: "Params", where: str, experiment: Experiment) -> N
                     raise ValueError(f"{where}.rows: {run_name} has no task {LANDMARKS}")
         case FeatureMaps(run=run, block=block):
             net = params.network(run)
+            if list(specs[run].jobs) != [""]:
+                raise ValueError(f"{where}.run: {run} must be one net that learns all of its tasks")
             if not isinstance(net, VggNetwork) or net.scheme != "separation" or net.branch_block:
                 raise ValueError(f"{where}.run: {run} is no separation run whose task columns start at the image")
             if block > len(net.channels):
                 raise ValueError(f"{where}.block: {run} has {len(net.channels)} blocks, not {block}")
         case Architecture(run=run):
-            if specs[run].network.scheme != "separation":
-                raise ValueError(f"{where}.run: {run} is no run with the separation scheme")
+            if specs[run].network.scheme != "separation" or list(specs[run].jobs) != [""]:
+                raise ValueError(f"{where}.run: {run} is no run with the separation scheme and all tasks in one net")
         case Costs():
             net = params.network(experiment.shared)
             if not isinstance(net, VggNetwork) or net.scheme != "hard" or list(specs[experiment.shared].jobs) != [""]:
@@ -150,6 +158,10 @@ def _check_experiment(params: "Params", where: str, experiment: Experiment) -> N
             for run_name in experiment.separation.values():
                 if specs[run_name].network.scheme != "separation":
                     raise ValueError(f"{where}.separation: {run_name} is no run with the separation scheme")
+                if specs[run_name].variant != specs[experiment.shared].variant:
+                    raise ValueError(f"{where}.separation: {run_name} has another variant than {experiment.shared}")
+            if {SHARED, ALONE} & set(experiment.separation):
+                raise ValueError(f"{where}.separation: '{SHARED}' and '{ALONE}' are labels of its own; take others")
         case Convergence(task=task):
             alone, joining = specs[experiment.alone], specs[experiment.incremental]
             if [task] not in alone.jobs.values():
@@ -170,6 +182,10 @@ def _check_columns(params: "Params", where: str, table: Table, specs: dict[str, 
             raise ValueError(f"{where}.columns: no row has '{column}'; allowed: {', '.join(sorted(held))}")
         if (column in LANDMARK_POINTS) != (table.metric == "detection_rate"):
             raise ValueError(f"{where}.metric: detection_rate is for landmarks, and the others are for labels")
+    if table.metric == "detection_rate" and not held & set(LANDMARK_POINTS):
+        raise ValueError(f"{where}.metric: no row finds landmarks; take balanced_accuracy or accuracy")
+    if table.constant and any(params.datasets[spec.dataset].layout == "classes" for spec in specs.values()):
+        raise ValueError(f"{where}.constant: is for data sets of the attributes layout; leave it out")
     if table.constant and len({(spec.dataset, spec.variant) for spec in specs.values()}) > 1:
         raise ValueError(f"{where}.constant: the rows are of several data sets or variants; leave it out")
 

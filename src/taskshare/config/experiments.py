@@ -134,6 +134,10 @@ class FeatureMaps(Entry):
         return [self.run]
 
 
+SHARED, ALONE = "Hard sharing", "One net per task"
+"""Labels of two rows of every costs experiment."""
+
+
 class Costs(Entry):
     """Parameters, FLOPs and times of shared and separate nets against one net per task (Matsui 2019, section 1)."""
 

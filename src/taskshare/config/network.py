@@ -1,10 +1,13 @@
 """What params.yaml says of networks: the sharing scheme and its switches."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from taskshare.config.base import Model, PositiveInt
+
+Backbone = Literal["subnet", "vgg"]
+BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 
 
 class Transfer(Model):
@@ -89,6 +92,8 @@ class VggNetwork(Model):
             raise ValueError("channels and convolutions: give one number for each block in both")
         if self.branch_block is not None and self.branch_block > len(self.channels):
             raise ValueError(f"branch_block: there are {len(self.channels)} blocks, not {self.branch_block}")
+        if self.scheme == "separation" and self.branch_block == len(self.channels):
+            raise ValueError("branch_block: after the last block no task column is left; take an earlier one")
         if self.scheme == "hard" and (self.channelwise or self.fine_tuning):
             raise ValueError("channelwise and fine_tuning: go with scheme: separation")
         if self.fine_tuning and not self.channelwise:

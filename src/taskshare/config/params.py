@@ -12,7 +12,7 @@ from taskshare.config.checks import check_child, check_experiments, child_tasks
 from taskshare.config.data import GENERATED_OR_OFFICIAL, Data, Dataset, Synthetic, Variant
 from taskshare.config.experiments import Experiment
 from taskshare.config.explain import explain
-from taskshare.config.network import AnyNetwork
+from taskshare.config.network import BACKBONES, AnyNetwork, Backbone
 from taskshare.config.run import INHERITED, Run, RunEntry, RunSpec, Start, Training
 
 
@@ -29,9 +29,9 @@ class Scale(Model):
     synthetic: Synthetic = Synthetic()
     image_sizes: dict[str, dict[Name, PositiveInt]] = Field(description="data set: variant: pixels")
     training: dict[str, dict[str, Any]] = Field(
-        default={}, description="DATASET, or DATASET/VARIANT instead of it: entries of `training`"
+        default={}, description="DATASET, or DATASET/BACKBONE instead of it: entries of `training`"
     )
-    network: dict[Literal["subnet", "vgg"], dict[str, Any]] = Field(
+    network: dict[Backbone, dict[str, Any]] = Field(
         default={}, description="backbone: entries of `network` that differ at this scale"
     )
     runs: dict[Name, dict[str, Any]] = Field(default={}, description="run: entries that differ at this scale")
@@ -82,11 +82,10 @@ class Params(BaseModel):
         self._check_lineages()
         for scale_name, scale in self.scales.items():
             for key in scale.training:
-                dataset_name, slash, variant_name = key.partition("/")
+                dataset_name, slash, backbone = key.partition("/")
                 choose(f"scales.{scale_name}.training", dataset_name, self.datasets)
                 if slash:
-                    variants = self.datasets[dataset_name].variants
-                    choose(f"scales.{scale_name}.training.{dataset_name}", variant_name, variants)
+                    choose(f"scales.{scale_name}.training.{dataset_name}", backbone, dict.fromkeys(BACKBONES))
             for key, sizes in scale.image_sizes.items():
                 choose(f"scales.{scale_name}.image_sizes", key, self.datasets)
                 for variant_name in sizes:
@@ -152,7 +151,7 @@ class Params(BaseModel):
         spec = self.spec(run_name)
         dataset = self.datasets[spec.dataset]
         of_scale = self.current.training
-        common = of_scale.get(f"{spec.dataset}/{spec.variant}", of_scale.get(spec.dataset, {}))
+        common = of_scale.get(f"{spec.dataset}/{spec.network.backbone}", of_scale.get(spec.dataset, {}))
         training = Training.model_validate({**common, **spec.training})
         start = None
         if spec.parent:

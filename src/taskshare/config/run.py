@@ -11,7 +11,10 @@ from taskshare.config.tasks import ATTRIBUTES, JOINT_TASKS, LANDMARKS
 
 
 class Training(Model):
-    """How a run is optimised; every entry is a reading, since the paper gives none (readings 8, 10 and 11)."""
+    """How a run is optimised.
+
+    Fang 2017 gives no entry (readings 8, 10 and 11), Matsui 2019 (section 4.1) rate, momentum, batch and epochs.
+    """
 
     iterations: PositiveInt = 1000
     batch_size: Annotated[int, Field(gt=1, multiple_of=2)] = Field(default=32, description="images per task's pool")
@@ -190,8 +193,14 @@ class Run(Model):
                 )
             if ATTRIBUTES in self.tasks and set(self.tasks) - set(JOINT_TASKS):
                 raise ValueError(f"tasks: {ATTRIBUTES} holds every other label; leave those out")
+            unknown = set(self.training.loss_weights) - {*self.labels, *JOINT_TASKS}
+            if unknown:
+                allowed = f"{', '.join(JOINT_TASKS)} and labels"
+                raise ValueError(f"training.loss_weights: no task '{min(unknown)}'; allowed: {allowed}")
             if self.network.scheme == "separation" and self.start is None:
                 raise ValueError("network.scheme: separation needs parent: {run: RUN, separate: true}")
+        elif self.training.loss_weights:
+            raise ValueError("training.loss_weights: go with network.backbone: vgg; leave them out")
         elif set(self.tasks) & set(JOINT_TASKS):
             raise ValueError(f"tasks: {' and '.join(JOINT_TASKS)} need network.backbone: vgg")
         return self

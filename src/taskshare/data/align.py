@@ -55,6 +55,14 @@ def map_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 
+def check(landmarks: np.ndarray) -> None:
+    """Raise LandmarkError if a point of (5, 2), in pixels, is not finite, or the eyes lie less than a pixel apart."""
+    if not np.isfinite(landmarks).all():
+        raise LandmarkError("landmarks are not finite")
+    if math.dist(landmarks[0].tolist(), landmarks[1].tolist()) < 1:
+        raise LandmarkError("the eyes lie less than a pixel apart")
+
+
 def to_template(landmarks: np.ndarray, size: int) -> np.ndarray:
     """Return the matrix (2, 3) from an image's pixels to those of its aligned image.
 
@@ -65,8 +73,6 @@ def to_template(landmarks: np.ndarray, size: int) -> np.ndarray:
     Raises:
         LandmarkError: the landmarks determine no alignment.
     """
-    if math.dist(landmarks[0].tolist(), landmarks[1].tolist()) < 1:
-        raise LandmarkError("the eyes lie less than a pixel apart")
     return similarity(landmarks, TEMPLATE * size - 0.5)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from taskshare.data.catalogue import LANDMARKS
+from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.data.image_files import is_image
 from taskshare.errors import TaskshareError
 
@@ -51,7 +51,7 @@ def read(folder: Path, images: Path, labels: Sequence[str]) -> tuple[pd.DataFram
     """
     tables = {
         ATTRIBUTES: _read_labels(folder / ATTRIBUTES, labels),
-        LANDMARK_FILE: read_rows(folder / LANDMARK_FILE, LANDMARKS, np.float32, header=True),
+        LANDMARK_FILE: read_rows(folder / LANDMARK_FILE, LANDMARK_COLUMNS, np.float32, header=True),
         PARTITION: read_rows(folder / PARTITION, ["partition"], np.int8, allowed=(0, 1, 2)),
     }
     identities = pd.DataFrame({"identity": pd.Series(dtype=np.int32)})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-LANDMARKS: tuple[str, ...] = (
+LANDMARK_COLUMNS: tuple[str, ...] = (
     "lefteye_x",
     "lefteye_y",
     "righteye_x",
@@ -44,9 +44,9 @@ class Catalogue:
 
     Attributes:
         table: One row per image, sorted by `id` (str, unique): `split` ("train", "validation" or "test") and,
-            for the attributes layout, one int8 column (0 or 1) per label, the float32 columns `LANDMARKS` (pixels of
-            the original image) and int32 `identity` (-1 where the file lacks it); for the classes layout int8 `class`
-            (index into the labels of the data set).
+            for the attributes layout, one int8 column (0 or 1) per label, the float32 columns `LANDMARK_COLUMNS`
+            (pixels of the original image) and int32 `identity` (-1 where the file lacks it); for the classes layout
+            int8 `class` (index into the labels of the data set).
         load: From an id to the image, uint8 RGB (height, width, 3). Raises BadImageError. May be called from several
             threads at once and be sent to other processes.
         bad: Ids left out by the reader, with the reason.

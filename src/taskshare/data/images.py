@@ -25,10 +25,12 @@ def prepare_image(
         or None.
 
     Raises:
-        align.LandmarkError: the landmarks are missing or determine no alignment.
+        align.LandmarkError: the landmarks are missing though `align` needs them, or determine no alignment.
     """
     if variant.colour == "grey":
         image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if landmarks is not None:
+        align.check(landmarks)
     if variant.align:
         if landmarks is None:
             raise align.LandmarkError("no landmarks to align by")

@@ -21,12 +21,12 @@ from taskshare import files
 from taskshare.config import SPLITS, Dataset, Split, Variant
 from taskshare.data.align import LandmarkError
 from taskshare.data.arrays import ImageArrayWriter
-from taskshare.data.catalogue import LANDMARKS, BadImageError, Catalogue
+from taskshare.data.catalogue import LANDMARK_COLUMNS, BadImageError, Catalogue
 from taskshare.data.images import prepare_image
 from taskshare.data.sources import open_source
 from taskshare.errors import TaskshareError
 
-PREPARED_LANDMARKS: tuple[str, ...] = tuple(f"prepared_{name}" for name in LANDMARKS)
+PREPARED_LANDMARKS: tuple[str, ...] = tuple(f"prepared_{name}" for name in LANDMARK_COLUMNS)
 """Columns of the label table with the landmarks in pixels of the prepared image."""
 
 _CHUNK = 64  # images that travel to a process at a time
@@ -148,8 +148,8 @@ class _ChunkPreparer:
 def _chunks(table: pd.DataFrame) -> Iterator[_Chunk]:
     for start in range(0, len(table), _CHUNK):
         rows = table.iloc[start : start + _CHUNK]
-        has_landmarks = LANDMARKS[0] in table.columns
-        points = rows[list(LANDMARKS)].to_numpy(np.float32).reshape(-1, 5, 2) if has_landmarks else None
+        has_landmarks = LANDMARK_COLUMNS[0] in table.columns
+        points = rows[list(LANDMARK_COLUMNS)].to_numpy(np.float32).reshape(-1, 5, 2) if has_landmarks else None
         yield _Chunk(rows["id"].tolist(), points)
 
 
@@ -172,7 +172,7 @@ def _write_split(
             landmarks.append(result.landmarks)
         advance(result.count)
     table = table[~table["id"].isin(list(bad))].reset_index(drop=True)
-    if LANDMARKS[0] in table.columns:
+    if LANDMARK_COLUMNS[0] in table.columns:
         points = pd.DataFrame(np.concatenate(landmarks).reshape(-1, 10), columns=list(PREPARED_LANDMARKS))
         table = pd.concat([table, points], axis=1)
     return table

@@ -12,7 +12,9 @@ from safetensors.numpy import save as serialise
 from taskshare import device, files, seeds
 from taskshare.config import Run, VggNetwork
 from taskshare.data.arrays import ImageArray
+from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.errors import TaskshareError
+from taskshare.evaluation.landmarks import turn
 from taskshare.networks import weights
 from taskshare.networks.build import to_input
 from taskshare.networks.plan import Convolution, layer_plan
@@ -70,16 +72,12 @@ def measure(checkpoint: Path, prepared: Path, block: int, out: Path, wanted_devi
 def most_frontal(table: pd.DataFrame) -> int:
     """Return the row of the face that looks most straight ahead, the first one of equals.
 
-    That is the one whose nose lies, along the line through the eyes, nearest to the middle between them, in units of
-    the eyes' distance. A rule chooses the example, since a choice by eye would suit what it is to show.
+    A rule chooses the example, since a choice by eye would suit what it is to show.
 
     Args:
-        table: the landmarks in original pixels, `lefteye_x` to `nose_y`.
+        table: the landmarks in original pixels, LANDMARK_COLUMNS.
     """
-    left, right, nose = (table[[f"{name}_x", f"{name}_y"]].to_numpy(float) for name in ("lefteye", "righteye", "nose"))
-    across = right - left
-    away = ((nose - (left + right) / 2) * across).sum(axis=1) / (across**2).sum(axis=1)
-    return int(np.abs(away).argmin())
+    return int(turn(table[list(LANDMARK_COLUMNS)].to_numpy(np.float64).reshape(-1, 5, 2)).argmin())
 
 
 def sample_places(run: Run, images: int, size: int) -> np.ndarray:

@@ -7,6 +7,8 @@ import pandas as pd
 
 from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.data.align import map_points, similarity
+from taskshare.data.catalogue import LANDMARK_COLUMNS
+from taskshare.data.prepare import PREPARED_LANDMARKS
 
 DETECTED = 0.1
 """A point is found if its error is at most this (alpha in eq 2)."""
@@ -85,6 +87,20 @@ def from_fractions(fractions: np.ndarray, size: int) -> np.ndarray:
     return fractions * size - 0.5
 
 
+def constant_errors(train: pd.DataFrame, test: pd.DataFrame, size: int) -> np.ndarray:
+    """Return the errors of one answer for all images, the mean training landmarks, as `errors` does.
+
+    Args:
+        train: label table of the training images.
+        test: label table of the test images.
+        size: height and width of the prepared images, in pixels.
+    """
+    answer = to_fractions(_points(train, PREPARED_LANDMARKS), size).mean(axis=0)
+    given = np.broadcast_to(from_fractions(answer, size), (len(test), *answer.shape))
+    truth = _points(test, LANDMARK_COLUMNS)
+    return errors(truth, to_original(given, _points(test, PREPARED_LANDMARKS), truth))
+
+
 def measure_landmarks(errors: np.ndarray) -> dict[str, dict[str, float | int]]:
     """Return how well each point is found.
 
@@ -127,3 +143,8 @@ def table(ids: Sequence[str] | pd.Series, truth: np.ndarray, predicted: np.ndarr
     measured.insert(0, "id", np.repeat(np.asarray(ids, dtype=object), count))
     measured.insert(1, "landmark", np.tile(np.array(LANDMARK_POINTS, dtype=object), len(errors)))
     return measured.astype({"id": "str", "landmark": "str"})
+
+
+def _points(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Landmarks, float64 (N, 5, 2)."""
+    return table[list(columns)].to_numpy(np.float64).reshape(len(table), -1, 2)

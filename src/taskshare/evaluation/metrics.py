@@ -1,4 +1,4 @@
-"""Balanced accuracy and its parts (Fang 2017, section 4.1)."""
+"""Balanced accuracy and its parts (Fang 2017, section 4.1), and plain accuracy (Matsui 2019, Table 3)."""
 
 import numpy as np
 
@@ -23,7 +23,30 @@ def class_accuracies(labels: np.ndarray, predictions: np.ndarray) -> tuple[float
 def standard_error(accuracy_positives: float, positives: int, accuracy_negatives: float, negatives: int) -> float:
     """Return the standard error of a balanced accuracy, 0 to 1, from the finite number of test images.
 
-    The halves are independent binomial shares: half the root of the sum of their variances.
+    The halves are independent binomial shares: half the root of the sum of their variances. NaN if a class has none.
     """
-    variances = (p * (1 - p) / n for p, n in ((accuracy_positives, positives), (accuracy_negatives, negatives)))
+    halves = ((accuracy_positives, positives), (accuracy_negatives, negatives))
+    variances = (p * (1 - p) / n if n else float("nan") for p, n in halves)
     return 0.5 * float(np.sqrt(sum(variances)))
+
+
+def measure(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float | int]:
+    """Return balanced accuracy with its parts and standard error, accuracy with its own, all 0 to 1, and the counts.
+
+    Args:
+        labels: (N,) of 0 and 1.
+        predictions: bool (N,), scores above 0.5 (reading 12).
+    """
+    positives, negatives = int((labels == 1).sum()), int((labels == 0).sum())
+    accuracy_positives, accuracy_negatives = class_accuracies(labels, predictions)
+    accuracy = float(np.mean(predictions == (labels == 1)))
+    return {
+        "balanced_accuracy": (accuracy_positives + accuracy_negatives) / 2,
+        "accuracy_positives": accuracy_positives,
+        "accuracy_negatives": accuracy_negatives,
+        "accuracy": accuracy,
+        "accuracy_standard_error": float(np.sqrt(accuracy * (1 - accuracy) / len(labels))),
+        "standard_error": standard_error(accuracy_positives, positives, accuracy_negatives, negatives),
+        "positives": positives,
+        "negatives": negatives,
+    }

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from taskshare import config, device, files
-from taskshare.config.tasks import LANDMARKS as LANDMARKS_TASK
-from taskshare.config.tasks import answers
+from taskshare.config.tasks import LANDMARKS, answers
 from taskshare.data import attributes_layout, image_files
 from taskshare.data.align import LandmarkError
-from taskshare.data.catalogue import LANDMARKS, BadImageError
+from taskshare.data.catalogue import LANDMARK_COLUMNS, BadImageError
 from taskshare.data.images import prepare_image
 from taskshare.data.prepare import prepare
 from taskshare.errors import TaskshareError
@@ -114,8 +113,8 @@ def predict(checkpoint: Path, images: Path, landmarks: Path | None, out: Path, w
     with files.atomic(out) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         joint = run.network.backbone == "vgg"
-        header = [answer for task in run.tasks if task != LANDMARKS_TASK for answer in answers(task, run.labels)]
-        writer.writerow(["image", *header, *(LANDMARKS if run.finds_landmarks else ())])
+        header = [answer for task in run.tasks if task != LANDMARKS for answer in answers(task, run.labels)]
+        writer.writerow(["image", *header, *(LANDMARK_COLUMNS if run.finds_landmarks else ())])
         for part, pixels, (original, seen) in blocks():
             raw = logits(network, [pixels], where)
             scores = probabilities(outputs.label_logits(raw, run)[1] if joint else raw)
@@ -141,10 +140,10 @@ def read_landmarks(path: Path) -> pd.DataFrame:
         if path.suffix.lower() == ".csv":
             table = pd.read_csv(path, index_col=0)
         else:
-            table = attributes_layout.read_rows(path, LANDMARKS, np.float32, header=True)
+            table = attributes_layout.read_rows(path, LANDMARK_COLUMNS, np.float32, header=True)
         if not table.index.is_unique:
             raise ValueError(f"{table.index[table.index.duplicated()][0]} is listed twice")
-        return table[list(LANDMARKS)].astype("float32")
+        return table[list(LANDMARK_COLUMNS)].astype("float32")
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise TaskshareError(f"{path}: not a table of landmarks by image name ({reason}); see --help") from None

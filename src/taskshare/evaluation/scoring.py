@@ -9,12 +9,12 @@ import pandas as pd
 from taskshare import device, files
 from taskshare.config.tasks import ATTRIBUTES
 from taskshare.data.arrays import ImageArray
-from taskshare.data.catalogue import LANDMARKS
+from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.data.prepare import PREPARED_LANDMARKS
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import landmarks
-from taskshare.evaluation.metrics import class_accuracies, standard_error
+from taskshare.evaluation.metrics import measure
 from taskshare.graph import LANDMARKS_FILE, METRICS, SCORES
 from taskshare.networks import weights
 from taskshare.networks.inference import logits, probabilities
@@ -85,29 +85,8 @@ def _found_landmarks(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return true and predicted points in original pixels, (N, 5, 2), and errors (N, 5)."""
     truth, seen = (
-        table[list(columns)].to_numpy(np.float64).reshape(-1, 5, 2) for columns in (LANDMARKS, PREPARED_LANDMARKS)
+        table[list(columns)].to_numpy(np.float64).reshape(-1, 5, 2)
+        for columns in (LANDMARK_COLUMNS, PREPARED_LANDMARKS)
     )
     predicted = landmarks.to_original(landmarks.from_fractions(fractions, size), seen, truth)
     return truth, predicted, landmarks.errors(truth, predicted)
-
-
-def measure(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float | int]:
-    """Return balanced accuracy with its parts and standard error, accuracy with its own, all 0 to 1, and the counts.
-
-    Args:
-        labels: (N,) of 0 and 1.
-        predictions: bool (N,), scores above 0.5 (reading 12).
-    """
-    positives, negatives = int((labels == 1).sum()), int((labels == 0).sum())
-    accuracy_positives, accuracy_negatives = class_accuracies(labels, predictions)
-    accuracy = float(np.mean(predictions == (labels == 1)))
-    return {
-        "balanced_accuracy": (accuracy_positives + accuracy_negatives) / 2,
-        "accuracy_positives": accuracy_positives,
-        "accuracy_negatives": accuracy_negatives,
-        "accuracy": accuracy,
-        "accuracy_standard_error": float(np.sqrt(accuracy * (1 - accuracy) / len(labels))),
-        "standard_error": standard_error(accuracy_positives, positives, accuracy_negatives, negatives),
-        "positives": positives,
-        "negatives": negatives,
-    }

@@ -10,7 +10,7 @@ from taskshare import config, seeds
 from taskshare.networks.dynamic import DynamicMultiTask, ParallelSubnets
 from taskshare.networks.hard import HardSharing
 from taskshare.networks.incremental import IncrementalMultiTask
-from taskshare.networks.outputs import count
+from taskshare.networks.plan import output_count
 from taskshare.networks.separation import Separation
 from taskshare.networks.single import SingleTask
 from taskshare.networks.subnet import Subnet
@@ -74,7 +74,7 @@ def build_vgg(
         seed: seed of the run.
     """
     scheme = HardVgg if network.scheme == "hard" else Separation
-    outputs = [count(task, labels) for task in tasks]
+    outputs = [output_count(task, labels) for task in tasks]
     return scheme(network, image_size, outputs, _generator(seed, "shared"), [_generator(seed, task) for task in tasks])
 
 

@@ -7,18 +7,14 @@ from torch import Tensor
 
 from taskshare.config.run import Run
 from taskshare.config.tasks import LANDMARK_POINTS, LANDMARKS, answers
-
-
-def count(task: str, labels: Sequence[str]) -> int:
-    """Return the number of outputs of a task: 10 for landmarks, 2 for each label (reading 10)."""
-    return 2 * len(answers(task, labels))
+from taskshare.networks.plan import output_count
 
 
 def slices(tasks: Sequence[str], labels: Sequence[str]) -> Iterator[tuple[str, slice]]:
     """Yield each task with the place of its outputs."""
     start = 0
     for task in tasks:
-        end = start + count(task, labels)
+        end = start + output_count(task, labels)
         yield task, slice(start, end)
         start = end
 

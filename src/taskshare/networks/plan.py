@@ -1,8 +1,10 @@
-"""The convolutions of Matsui 2019's columns, as data: what the nets are built from, and what Table 1 shows."""
+"""The layers of Matsui 2019's columns, as data: what the nets are built from, and what Table 1 shows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taskshare.config import VggNetwork
+from taskshare.config.tasks import answers
 
 KERNEL = 3
 
@@ -45,3 +47,8 @@ def head_inputs(network: VggNetwork, image_size: int) -> int:
     places = map_size(network, image_size) ** 2 if network.head == "flatten" else 1
     both = network.scheme == "separation" and not network.channelwise
     return (2 if both else 1) * network.channels[-1] * places
+
+
+def output_count(task: str, labels: Sequence[str]) -> int:
+    """Return the number of outputs of a task: 10 for landmarks, 2 for each label (Table 1, reading 10)."""
+    return 2 * len(answers(task, labels))

@@ -146,7 +146,10 @@ class Subnet(nn.Module):
 
 
 def initialise(operation: nn.Conv2d | nn.Linear, gain: float, generator: torch.Generator) -> None:
-    """Draw weights with standard deviation gain / sqrt(inputs of one unit) (He 2015); biases start at 0."""
+    """Draw weights with standard deviation gain / sqrt(inputs of one unit); biases start at 0.
+
+    A gain of sqrt(2) is that of He 2015, a gain of 1 that of LeCun 1998.
+    """
     fan_in = int(np.prod(operation.weight.shape[1:]))
     with torch.no_grad():
         operation.weight.normal_(0.0, gain / math.sqrt(fan_in), generator=generator)

@@ -128,21 +128,16 @@ def task_of(column: str) -> str:
     return column.partition("/")[0]
 
 
-def row_jobs(params: Params, run_names: Sequence[str], column: str) -> list[Run]:
-    """Return the jobs, one a seed, that fill a column of a row; an empty list if none of the row's runs has it.
+def jobs_of_columns(params: Params, run_names: Sequence[str], columns: Iterable[str]) -> dict[str, list[Run]]:
+    """Return the jobs, one a seed, that fill each column of a row; no entry for a column that none of its runs has.
 
     Args:
         params: The configuration.
         run_names: The row's entries of `runs`; the first one that has the column fills it.
-        column: TASK: the first job that has the task, or whose joint task answers for it, as `attributes` does for
+        columns: TASK: the first job that has the task, or whose joint task answers for it, as `attributes` does for
             every attribute. TASK/GROUP: of a run with groups the job of that group, of a run without groups the job
             that has the task.
     """
-    return jobs_of_columns(params, run_names, [column]).get(column, [])
-
-
-def jobs_of_columns(params: Params, run_names: Sequence[str], columns: Iterable[str]) -> dict[str, list[Run]]:
-    """Return what `row_jobs` does for each column that the row has."""
     found: dict[str, list[Run]] = {}
     wanted = list(columns)
     for run_name in run_names:

@@ -59,7 +59,7 @@ class Batches:
     def __init__(self, run: Run, labels: np.ndarray | None, pools: list[np.ndarray]) -> None:
         self._size = run.training.batch_size
         self._streams: list[list[Stream]] = []
-        if labels is None or run.batches == "shared":
+        if labels is None:
             self._streams = [[Stream(pools[0], run.seed, "shared")]]
             return
         for task, own, pool in zip(run.trained_tasks, labels, pools, strict=True):

@@ -25,7 +25,7 @@ from taskshare.networks.inference import logits
 from taskshare.training import checkpoint, provenance
 from taskshare.training.batches import Batches, Pixels
 from taskshare.training.history import SCORES, History
-from taskshare.training.objectives import BinaryObjective, ColumnsObjective, Score, objective
+from taskshare.training.objectives import ColumnsObjective, Score, objective
 
 VALIDATION_BLOCK = 256
 FINITE_CHECK_EVERY = 10
@@ -142,9 +142,8 @@ class _Session:
         self.device = where
         self.bfloat16 = device.computes_in_bfloat16(run.training, where)
         self.objective = objective(run, pd.read_parquet(prepared / "train.parquet"))
-        labels = self.objective.labels if isinstance(self.objective, BinaryObjective) else None
         pools = [pd.read_parquet(path)["index"].to_numpy() for path in manifests]
-        self.batches = Batches(run, labels, pools)
+        self.batches = Batches(run, self.objective.pool_labels, pools)
         self.pixels = Pixels(prepared / "train.npy", where)
         self.validation: ImageArray | None = None
         if "validation" in run.splits:
@@ -177,7 +176,7 @@ class _Session:
                 f"take selection: last, or set datasets.{self.run.dataset}.validation_fraction"
             )
         self.validation_objective = objective(self.run, pd.read_parquet(prepared / "validation.parquet"))
-        if self.run.training.selection == "best" and isinstance(self.validation_objective, BinaryObjective):
+        if self.run.training.selection == "best":
             self.validation_objective.check_selectable()
 
     def run_to_end(self, path: Path) -> None:
@@ -282,9 +281,7 @@ class _Session:
         if not validating:
             return
         selects = scores is not None and self.run.training.selection == "best"
-        mean = (
-            float(np.mean([self.objective.selection_score(score) for score in scores or []])) if selects else math.nan
-        )
+        mean = self.objective.selection_score(scores) if selects and scores else math.nan
         if not selects or mean > self.best:
             self.best = mean
             self.selected_iteration = self.iteration

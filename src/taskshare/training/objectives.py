@@ -10,16 +10,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from taskshare.config import Run
-from taskshare.config.tasks import LANDMARKS, answers
+from taskshare.config.tasks import ATTRIBUTES, LANDMARKS, answers
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.data.prepare import PREPARED_LANDMARKS
 from taskshare.errors import TaskshareError
-from taskshare.evaluation.landmarks import DETECTED, to_fractions
+from taskshare.evaluation.landmarks import DETECTED, detected, errors, to_fractions
 from taskshare.evaluation.metrics import class_accuracies
 from taskshare.networks.outputs import as_pairs, slices
 
 Score = dict[str, float]
 """Balanced accuracy, accuracy and detection rate, 0 to 1, as far as a task has them."""
+
+
+SELECTS = {LANDMARKS: "detection_rate", ATTRIBUTES: "accuracy"}
+"""The score of a joint task that selects weights; of any other task it is balanced accuracy."""
 
 
 class Objective(ABC):
@@ -28,7 +32,13 @@ class Objective(ABC):
     Args:
         run: the run.
         table: label table of the split.
+
+    Attributes:
+        pool_labels: int8 (tasks, N), 1, 0, or -1 where an image is not part of the task, if each task has a pool of its
+            own; else None.
     """
+
+    pool_labels: np.ndarray | None = None
 
     def __init__(self, run: Run, table: pd.DataFrame) -> None:
         self.run = run
@@ -53,26 +63,36 @@ class Objective(ABC):
         """Return each trained task's scores from the outputs for all images of the split, (N, outputs)."""
 
     @abstractmethod
-    def selection_score(self, score: Score) -> float:
-        """Return the score by which weights are selected."""
+    def labels_of(self, task: str) -> np.ndarray:
+        """Return the labels, (N,), of a task that is one label."""
+
+    def check_selectable(self) -> None:
+        """Raise TaskshareError if a task has images of one label only, for then there is no balanced accuracy."""
+        for task in self.tasks:
+            if task not in SELECTS and not has_both_labels(self.labels_of(task)):
+                raise TaskshareError(
+                    f"{self.run.key}: the validation split has images of one label only for {task}, so nothing can be "
+                    "selected by balanced accuracy; take training.selection: last, or more validation images"
+                )
+
+    def selection_score(self, scores: list[Score]) -> float:
+        """Return the score by which weights are selected: the mean over tasks."""
+        own = (score[SELECTS.get(task, "balanced_accuracy")] for task, score in zip(self.tasks, scores, strict=True))
+        return float(np.mean(list(own)))
 
 
 class BinaryObjective(Objective):
-    """One logit and one cross-entropy a task (Fang 2017, eqs 5 and 6).
-
-    Attributes:
-        labels: int8 (tasks, N), 1, 0, or -1 where an image is not part of the task.
-    """
+    """One logit and one cross-entropy a task (Fang 2017, eqs 5 and 6)."""
 
     def __init__(self, run: Run, table: pd.DataFrame) -> None:
         super().__init__(run, table)
         self.labels = np.stack([task_labels(table, run.labels, task) for task in self.tasks])
-        self.pooled = run.batches == "pooled"
+        self.pool_labels = self.labels if run.batches == "pooled" else None
         self.columns = slice(len(run.tasks) - len(self.tasks), None)  # tasks that join stand last
 
     def targets(self, indices: np.ndarray) -> np.ndarray:
         """Return labels (batch size, tasks); pooled: task j's of pool j."""
-        if self.pooled:
+        if self.pool_labels is not None:
             return np.stack([self.labels[task, row] for task, row in enumerate(indices)], axis=1).astype(np.float32)
         return self.labels[:, indices[0]].T.astype(np.float32)
 
@@ -92,18 +112,9 @@ class BinaryObjective(Objective):
             for task, labels in enumerate(self.labels)
         ]
 
-    def selection_score(self, score: Score) -> float:
-        """Return the balanced accuracy."""
-        return score["balanced_accuracy"]
-
-    def check_selectable(self) -> None:
-        """Raise TaskshareError if a task has images of one label only, for then there is no balanced accuracy."""
-        for task, own in zip(self.tasks, self.labels, strict=True):
-            if not has_both_labels(own):
-                raise TaskshareError(
-                    f"{self.run.key}: the validation split has images of one label only for {task}, so nothing can be "
-                    "selected by balanced accuracy; take training.selection: last, or more validation images"
-                )
+    def labels_of(self, task: str) -> np.ndarray:
+        """Return a trained task's labels, int8 (N,)."""
+        return self.labels[self.tasks.index(task)]
 
 
 class ColumnsObjective(Objective):
@@ -157,10 +168,8 @@ class ColumnsObjective(Objective):
             given = outputs[:, self.places[task]].reshape(len(outputs), -1, 2)
             wanted = self.table[:, self.target_places[task]]
             if task == LANDMARKS:
-                points = wanted.reshape(-1, 5, 2)
-                eyes = np.linalg.norm(points[:, 0] - points[:, 1], axis=1)
-                errors = np.linalg.norm(given - points, axis=2) / eyes[:, None]
-                scores.append({"detection_rate": float((errors <= DETECTED).mean())})
+                found = detected(errors(wanted.reshape(-1, 5, 2), given))
+                scores.append({"detection_rate": float(found.mean())})
             else:
                 said = given[..., 1] > given[..., 0]
                 halves = [class_accuracies(wanted[:, label], said[:, label]) for label in range(wanted.shape[1])]
@@ -169,9 +178,9 @@ class ColumnsObjective(Objective):
                 scores.append({"accuracy": float((said == (wanted > 0.5)).mean()), "balanced_accuracy": balanced})
         return scores
 
-    def selection_score(self, score: Score) -> float:
-        """Return the detection rate or the mean accuracy."""
-        return score["detection_rate"] if "detection_rate" in score else score["accuracy"]
+    def labels_of(self, task: str) -> np.ndarray:
+        """Return a trained task's labels, float32 (N,)."""
+        return self.table[:, self.target_places[task]][:, 0]
 
     def constant(self, task: str) -> Tensor:
         """Return the outputs of one answer for all images: the mean landmarks, or the logarithms of label rates."""

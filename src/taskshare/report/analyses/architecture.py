@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from taskshare.config import Architecture, Params, VggNetwork
-from taskshare.config.tasks import answers
-from taskshare.networks.plan import KERNEL, Convolution, head_inputs, layer_plan
+from taskshare.networks.plan import KERNEL, Convolution, head_inputs, layer_plan, output_count
 from taskshare.report.published import PublishedArchitecture, PublishedConvolution
 
 
@@ -89,8 +88,8 @@ def shown_architecture(
     network = cast(VggNetwork, params.network(experiment.run))
     variant = params.variant(spec.dataset, spec.variant)
     layers = _layers(network, variant.size, variant.channels, printed)
-    tasks = [task for tasks in spec.jobs.values() for task in tasks]
-    counts = [2 * len(answers(task, params.datasets[spec.dataset].labels)) for task in tasks]
+    tasks = spec.tasks
+    counts = [output_count(task, params.datasets[spec.dataset].labels) for task in tasks]
     heads = []
     for number, (task, outputs) in enumerate(zip(tasks, counts, strict=True)):
         inputs, units = head_inputs(network, variant.size), network.fully_connected

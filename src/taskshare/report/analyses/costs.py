@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from taskshare.config import Costs
-from taskshare.graph import ALONE, SHARED
+from taskshare.config import ALONE, SHARED, Costs
 from taskshare.report.results import Results
 
 QUANTITIES = {

@@ -1,6 +1,7 @@
 """Where nets put the landmarks, and how far off (Matsui 2019, section 4.2, Figure 4, eq 2)."""
 
 import base64
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,31 +12,31 @@ import pandas as pd
 from taskshare.config import Landmarks, Params, Run
 from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.data.arrays import ImageArray
-from taskshare.data.catalogue import LANDMARKS
+from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.data.prepare import PREPARED_LANDMARKS
-from taskshare.evaluation.constant import landmark_errors
-from taskshare.evaluation.landmarks import DETECTED, detected, to_original, turn
+from taskshare.evaluation.landmarks import DETECTED, constant_errors, detected, to_original, turn
 from taskshare.report import figures, svg
 from taskshare.report.analyses import drawing as pictures
 from taskshare.report.figures import LOOKS
 from taskshare.report.intervals import Interval, student_interval
 from taskshare.report.names import POINTS
 from taskshare.report.results import Results
+from taskshare.report.tables import CONSTANT
 
-CONSTANT = "One answer for all faces"
 PROFILE_SHARE = 0.1
 """Part of the test faces that counts as profile faces: those that are turned most."""
 LARGEST_ERROR = 0.3
 STEPS = 60
-CELL = 96
-"""Height and width of a face in the pictures."""
-TRUE_COLOUR, PREDICTED_COLOUR, EDGE = (230, 30, 30), (40, 230, 60), (0, 0, 0)
-_SHIFT = 4  # cv2 draws at whole sixteenths of a pixel
+TILE = 96
+"""Most pixels of a face in the pictures along one side; larger images are drawn coarser."""
+UNITS = 100
+"""Height and width of a face in the units of its SVG."""
+TRUE_COLOUR, PREDICTED_COLOUR = "#ff3b30", "#3dff6e"
 
 
 @dataclass(frozen=True)
 class Strip:
-    """The example faces with the landmarks of one row: its label, the picture as a data URI, points found and drawn."""
+    """The example faces with the landmarks of one row: its label, the picture as SVG, points found and drawn."""
 
     label: str
     picture: str
@@ -58,8 +59,8 @@ class RowErrors:
 
     Attributes:
         label: the row's.
-        run: its run; empty for one answer for all faces.
-        seeds: those that have results; none for one answer for all faces.
+        run: its run; empty for the constant predictor.
+        seeds: those that have results; none for the constant predictor.
         errors: mean error by point and `mean`, in percent of the distance of the eyes.
         profile: detection rate on profile faces, all points together, in percent.
         others: that on all other faces.
@@ -83,7 +84,7 @@ class ShownLandmarks:
     """What is shown of a `landmarks` experiment.
 
     Attributes:
-        rows: those that are run, then one answer for all faces where the training images' landmarks are there.
+        rows: those that are run, then the constant predictor where the training images' landmarks are there.
         absent: labels of rows without results.
         points: readers' names by point.
         images: number of test faces.
@@ -172,6 +173,11 @@ def shown_landmarks(params: Params, name: str, experiment: Landmarks, results: R
     )
 
 
+def cumulative(errors: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return the share of `errors`, of any shape, that are at most each of `x` (n,), in percent (n,)."""
+    return 100 * np.searchsorted(np.sort(errors, axis=None), x, side="right") / errors.size
+
+
 def _nets(params: Params, run: str, results: Results) -> dict[int, _Net]:
     """The nets of a run that find landmarks and have results, by seed."""
     found = {}
@@ -241,7 +247,7 @@ def _constant(params: Params, results: Results, net: _Net, jobs: Sequence[Run]) 
     train, test = (results.label_table(dataset, variant, split) for split in ("train", "test"))
     if train is None or test is None or not pd.Index(test["id"]).equals(net.ids):
         return None
-    return landmark_errors(train, test, params.variant(dataset, variant).size)
+    return constant_errors(train, test, params.variant(dataset, variant).size)
 
 
 def _examples(net: _Net, count: int) -> tuple[list[Example], np.ndarray]:
@@ -266,32 +272,46 @@ def _strip(results: Results, label: str, net: _Net, ids: pd.Index) -> Strip | No
         return None
     original, seen = (
         table[list(columns)].to_numpy(np.float64).reshape(-1, len(LANDMARK_POINTS), 2)[places]
-        for columns in (LANDMARKS, PREPARED_LANDMARKS)
+        for columns in (LANDMARK_COLUMNS, PREPARED_LANDMARKS)
     )
     predicted = to_original(net.predicted[own], original, seen)  # the other way round: from original to prepared
     images = ImageArray(path).read(places)
-    faces = [_face(*face) for face in zip(images, seen, predicted, strict=True)]
-    picture = cv2.imencode(".png", cv2.cvtColor(np.hstack(faces), cv2.COLOR_RGB2BGR))[1].tobytes()
+    scale = UNITS / images.shape[1]
+    faces = "".join(
+        f'<svg x="{UNITS * number}" width="{UNITS}" height="{UNITS}">{_points(*face)}</svg>'
+        for number, face in enumerate(zip((seen + 0.5) * scale, (predicted + 0.5) * scale, strict=True))
+    )
     found = detected(net.errors[own])
-    uri = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    return Strip(label, uri, int(found.sum()), found.size)
+    title = html.escape(f"{len(images)} test faces with annotated points in red and those of {label} in green")
+    width = UNITS * len(images)
+    picture = (
+        f'<svg viewBox="0 0 {width} {UNITS}" role="img" aria-label="{title}">'
+        f'<image href="{_side_by_side(images)}" width="{width}" height="{UNITS}"/>{faces}</svg>'
+    )
+    return Strip(label, picture, int(found.sum()), found.size)
 
 
-def _face(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Return an image, uint8 (CELL, CELL, 3), with true points as red dots and predicted ones as green rings."""
-    scale = CELL / len(image)
-    large = cv2.resize(image, (CELL, CELL), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    large = np.ascontiguousarray(large if large.ndim == 3 else cv2.cvtColor(large, cv2.COLOR_GRAY2RGB))
-    for points, radius, layers in (
-        (truth, 1.5, ((EDGE, 3), (TRUE_COLOUR, 1))),
-        (predicted, 4.0, ((EDGE, 3), (PREDICTED_COLOUR, 1))),
-    ):
-        places = (points + 0.5) * scale - 0.5
-        for x, y in places[(np.abs(places - CELL / 2) < CELL).all(axis=1)]:  # not NaN, nor far out of the picture
-            centre = (round(x * 2**_SHIFT), round(y * 2**_SHIFT))
-            for colour, thickness in layers:
-                cv2.circle(large, centre, round(radius * 2**_SHIFT), colour, thickness, cv2.LINE_AA, _SHIFT)
-    return large
+def _side_by_side(images: np.ndarray) -> str:
+    """Return images, uint8 (n, H, W, 1 or 3), as one PNG in a data URI."""
+    side = min(TILE, images.shape[1])
+    tiles = [cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in images]
+    picture = np.hstack(tiles)
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return f"data:image/png;base64,{base64.b64encode(cv2.imencode('.png', picture)[1].tobytes()).decode()}"
+
+
+def _points(truth: np.ndarray, predicted: np.ndarray) -> str:
+    """Return points (5, 2) as SVG: a red ring around the places that count as found, a green dot where predicted."""
+    radius = DETECTED * float(np.hypot(*(truth[1] - truth[0])))
+    rings = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.2f}"/>' for x, y in truth)
+    dots = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.2"/>' for x, y in predicted[np.isfinite(predicted).all(axis=1)]
+    )
+    return (
+        f'<g fill="none" stroke="{TRUE_COLOUR}" stroke-width=".8">{rings}</g>'
+        f'<g fill="{PREDICTED_COLOUR}" stroke="#000" stroke-width=".3">{dots}</g>'
+    )
 
 
 def _curve(name: str, errors: Mapping[str, Sequence[np.ndarray]]) -> str:
@@ -300,7 +320,7 @@ def _curve(name: str, errors: Mapping[str, Sequence[np.ndarray]]) -> str:
     limit = pictures.Line(np.full(2, DETECTED), np.array([0.0, 100.0]), (svg.INK, ":"), width=0.8)
     lines = [limit]
     for (label, by_seed), look in zip(errors.items(), LOOKS, strict=False):
-        shares = [100 * np.searchsorted(np.sort(own, axis=None), x, side="right") / own.size for own in by_seed]
+        shares = [cumulative(own, x) for own in by_seed]
         if len(shares) > 1:
             lines += [pictures.Line(x, share, look, width=0.6, opacity=0.5) for share in shares]
         lines.append(pictures.Line(x, np.mean(shares, axis=0), look, label, width=1.8))

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from taskshare.config import Costs, Params
-from taskshare.graph import ALONE, SHARED
+from taskshare.config import ALONE, SHARED, Costs, Params
 from taskshare.report.analyses.costs import QUANTITIES, in_words, timed_on
 from taskshare.report.claims.entries import CostsTest
 from taskshare.report.claims.judged import CellVerdict, JudgedCell, Judgement, enabled_experiment, of_all

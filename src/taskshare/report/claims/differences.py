@@ -13,7 +13,7 @@ from taskshare.evaluation.bootstrap import Answers, Contrast, Estimate, Term, pa
 from taskshare.evaluation.landmarks import detected
 from taskshare.report.claims.entries import Claim, Comparison, DifferenceTest, TableRow
 from taskshare.report.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all, side, signed, weakest
-from taskshare.report.results import Results, row_jobs, task_of
+from taskshare.report.results import Results, jobs_of_columns, task_of
 from taskshare.report.tables import column_names
 
 FEW_SEEDS = 5
@@ -52,7 +52,8 @@ def _resolve(params: Params, claim: str, cell: Comparison) -> tuple[str, Metric,
             return None
         metrics.add(table.metric)
         columns = own or cell.columns or column_names(params, table, None)
-        held.append({column: jobs[0] for column in columns if (jobs := row_jobs(params, table.runs[row], column))})
+        jobs_of = jobs_of_columns(params, table.runs[row], columns)
+        held.append({column: jobs_of[column][0] for column in columns if column in jobs_of})
         if own and len(held[-1]) < len(own):
             return None
     dataset = _only(claim, cell, "data set", {job.dataset for jobs in held for job in jobs.values()})
@@ -130,6 +131,7 @@ def judge(test: DifferenceTest, estimates: Sequence[Estimate | None]) -> Judgeme
                 p_value=estimate.p_value,
                 adjusted=p_value,
                 seeds=len(estimate.seeds),
+                margin=comparison.margin,
                 note=_few(len(estimate.seeds)),
             )
         )

@@ -28,6 +28,7 @@ class JudgedCell:
         p_value: Of this number alone.
         adjusted: p-value after Holm's correction over the claim's numbers; the verdict's.
         seeds: How many seeds the number is from.
+        margin: The claim wants the effect above minus this.
         note: What a reader has to know beside it.
     """
 
@@ -40,6 +41,7 @@ class JudgedCell:
     p_value: float | None = None
     adjusted: float | None = None
     seeds: int = 0
+    margin: float = 0.0
     note: str = ""
 
 
@@ -82,7 +84,7 @@ def weakest(cells: Sequence[JudgedCell]) -> JudgedCell | None:
     order = {"contradicts": 0, "undecided": 1, "supports": 2, "not_run": 1}
 
     def standing(cell: JudgedCell) -> tuple[int, float]:
-        return order[cell.verdict], cell.effect or 0.0
+        return order[cell.verdict], (cell.effect or 0.0) + cell.margin
 
     return min(judged, key=standing, default=None)
 
