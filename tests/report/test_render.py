@@ -52,7 +52,7 @@ def test_tables_stand_in_the_papers_order(params, tmp_path, make_page):
     assert papers[1::2] == ["Fang et al. 2017", "Matsui et al. 2019"]
     fang, matsui = [re.findall(r"<h4[^>]*>(Table \d)[.,] [^<]+</h4>", part) for part in papers[2::2]]
     assert fang == ["Table 1", "Table 2", "Table 3", "Table 4", "Table 5"]
-    assert matsui == ["Table 2", "Table 3", "Table 4", "Table 4"]
+    assert matsui == ["Table 2", "Table 2", "Table 3", "Table 4", "Table 4"]
 
 
 def test_nothing_run_shows_the_papers_numbers_and_not_run(params, tmp_path, make_page):
