@@ -68,12 +68,33 @@ def test_the_report_shows_the_balanced_accuracy_of_the_stored_scores(finished):
     assert compared == 18
 
 
+def test_the_report_shows_the_detection_rates_and_accuracies_of_what_was_predicted(finished):
+    workspace, _ = finished
+    page = (workspace.folder / "results/tiny/report/report.html").read_text(encoding="utf-8")
+    values = Values(page).values
+    for row, run in (("Separation", "celeba-separation"), ("Baseline", "celeba-columns")):
+        folder = workspace.folder / f"results/tiny/evaluation/{run}/seed1"
+        points = pd.read_parquet(folder / "landmarks.parquet")
+        away = np.hypot(points["x"] - points["predicted_x"], points["y"] - points["predicted_y"])
+        by_face = points.assign(away=away).set_index(["id", "landmark"]).unstack()
+        eyes = np.hypot(
+            by_face["x", "lefteye"] - by_face["x", "righteye"], by_face["y", "lefteye"] - by_face["y", "righteye"]
+        )
+        expected = 100 * (by_face["away", "nose"] / eyes <= 0.1).mean()
+        assert float(values["matsui2019-table2", row, "nose"]) == pytest.approx(expected, abs=1e-3)
+        scores = pd.read_parquet(folder / "scores.parquet")
+        smiling = scores[scores["task"] == "Smiling"]
+        expected = 100 * accuracy_score(smiling["label"], smiling["score"] > 0.5)
+        assert float(values["matsui2019-table3", row, "Smiling"]) == pytest.approx(expected, abs=1e-3)
+
+
 def test_every_job_left_a_log(finished):
     workspace, _ = finished
     logs = workspace.folder / "results/tiny/logs"
     assert "images/s" in (logs / "training/celeba-dynamic/seed1.log").read_text()
     assert "balanced accuracy" in (logs / "evaluation/celeba-dynamic/seed1.log").read_text()
-    rules = {"synthesise": 2, "prepare": 2, "contact_sheet": 2}
+    assert "nose: found in" in (logs / "evaluation/celeba-separation/seed1.log").read_text()
+    rules = {"synthesise": 2, "prepare": 3, "contact_sheet": 3, "seed1-feature_maps": 1, "matsui2019-costs": 1}
     assert {name: len(list(logs.rglob(f"{name}.log"))) for name in rules} == rules
 
 
