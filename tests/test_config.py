@@ -33,10 +33,9 @@ def test_the_projects_own_params_hold_at_every_scale(scale):
     jobs = params.enabled_jobs()
     tables_4_and_5 = 2 if scale == "demo" else len(params.current.seeds)
     figure_6 = 4 if scale == "mini" else len(params.current.seeds)
-    variants = 3 if scale == "mini" else len(params.current.seeds)
-    branches = (3 + 3 + 2) * len(params.current.seeds)
+    matsui = 3 if scale == "mini" else len(params.current.seeds)
     other = (11 + 6 + 6 + 6 + 6 + 6) * len(params.current.seeds)
-    assert len(jobs) == (7 + 1 + 1 + 5 + 1 + 1) * tables_4_and_5 + other + 3 * figure_6 + 4 * variants + branches
+    assert len(jobs) == (7 + 1 + 1 + 5 + 1 + 1) * tables_4_and_5 + other + 3 * figure_6 + (4 + 3 + 3 + 2) * matsui
     for job in jobs.values():
         assert job.start is None or f"{job.start.job}/seed{job.seed}" in jobs
 
