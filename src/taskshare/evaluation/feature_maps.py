@@ -14,6 +14,7 @@ from taskshare.config import Run, VggNetwork
 from taskshare.data.arrays import ImageArray
 from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.errors import TaskshareError
+from taskshare.evaluation.feature_similarity import SHARED
 from taskshare.evaluation.landmarks import turn
 from taskshare.networks import weights
 from taskshare.networks.build import to_input
@@ -22,7 +23,6 @@ from taskshare.networks.separation import Separation
 
 BLOCK = 16
 PLACES = 2000
-SHARED = "shared"
 
 
 def measure(checkpoint: Path, prepared: Path, block: int, out: Path, wanted_device: str = "auto") -> None:

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+SHARED = "shared"
+"""Name of the shared column's features, beside those of the tasks."""
+
 
 def linear_cka(x: np.ndarray, y: np.ndarray) -> float:
     """Return the linear centred kernel alignment of two sets of features (Kornblith 2019, section 3).

@@ -147,7 +147,8 @@ def _analysis(
             files = [f"evaluation/{run}/seed*/{LIMITS}"]
             code, shown = ["__init__"], _limits(params, experiment, results)
         case Landmarks(rows=rows):
-            files = [f"evaluation/{run}/seed*/{LANDMARKS_FILE}" for run in rows.values()]
+            found = [next(job.name for job in params.jobs(run) if job.finds_landmarks) for run in rows.values()]
+            files = [f"evaluation/{run}/seed*/{LANDMARKS_FILE}" for run in found]
             code, shown = ["landmarks"], shown_landmarks(params, name, experiment, results)
         case FeatureMaps(run=run):
             files = [f"evaluation/{run}/seed*/{FEATURE_MAPS}"]

@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 
 from taskshare.config import FeatureMaps, Params
-from taskshare.evaluation.feature_similarity import explained_share, linear_cka
+from taskshare.evaluation.feature_similarity import SHARED, explained_share, linear_cka
 from taskshare.report.results import Results
 
-SHARED = "shared"
 MAPS_SHOWN = 8
 TILE = 64
 """Most pixels of a drawn map along one side; larger maps are drawn coarser."""

@@ -8,8 +8,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from taskshare.config import FeatureMaps, Params
-from taskshare.evaluation.feature_similarity import linear_cka
-from taskshare.report.analyses.feature_maps import SHARED, samples
+from taskshare.evaluation.feature_similarity import SHARED, linear_cka
+from taskshare.report.analyses.feature_maps import samples
 from taskshare.report.claims.entries import FeaturesTest
 from taskshare.report.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all, side
 from taskshare.report.intervals import LEVEL
