@@ -23,6 +23,7 @@ benchmark: $(VENV)/installed
 	python benchmarks/preparation.py
 	python benchmarks/training_step.py
 	python benchmarks/incremental_step.py
+	python benchmarks/columns_step.py
 	python benchmarks/workflow.py
 
 $(VENV)/installed: requirements.lock pyproject.toml

@@ -236,3 +236,8 @@ def test_numbers_have_true_minus_signs_and_no_negative_zero():
     assert render.signed(1.26) == "+1.3"
     assert render.signed(-0.04) == "0.0"
     assert render.grouped(1234567) == "1\u202f234\u202f567"
+
+
+@pytest.mark.parametrize(("value", "text"), [(89.225, "89.23"), (-89.225, "−89.23"), (-0.004, "0.00"), (1.0, "1.00")])
+def test_a_half_is_rounded_away_from_zero(value, text):
+    assert render.fixed(value, 2) == text

@@ -1,5 +1,6 @@
 """The report: one HTML file from whatever results stand there."""
 
+import math
 import os
 from pathlib import Path
 
@@ -99,8 +100,8 @@ def _environment(folder: Path) -> jinja2.Environment:
 
 
 def fixed(value: float, digits: int = 1) -> str:
-    """Format a number with a true minus sign; a rounded zero has no sign."""
-    text = f"{value:.{digits}f}"
+    """Format a number with a true minus sign; a rounded zero has no sign, and a half is rounded away from zero."""
+    text = f"{value + math.copysign(1e-9, value):.{digits}f}"
     return text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)
 
 
