@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from taskshare import device, files
+from taskshare import files
 from taskshare.data.arrays import ImageArray
 from taskshare.errors import TaskshareError
 from taskshare.graph import CONNECTIONS
-from taskshare.networks import weights
 from taskshare.networks.build import to_input
 from taskshare.networks.dynamic import ParallelSubnets
+from taskshare.networks.inference import open_checkpoint
 
 BLOCK = 64
 SCHEMA = {
@@ -44,12 +44,10 @@ def measure(checkpoint: Path, prepared: Path, out: Path, images: int = 512, want
     Raises:
         TaskshareError: if the run has another scheme.
     """
-    run, network = weights.load(checkpoint)
+    run, network, where = open_checkpoint(checkpoint, wanted_device)
     if not isinstance(network, ParallelSubnets):
         raise TaskshareError(f"{checkpoint}: has no connections; take a run with network.scheme: dynamic")
-    device.set_up(run.training.threads)
-    where = device.choose(wanted_device)
-    magnitudes = response_magnitudes(network.to(where), _spread(ImageArray(prepared / "train.npy"), images), where)
+    magnitudes = response_magnitudes(network, _spread(ImageArray(prepared / "train.npy"), images), where)
     tables = []
     for layer, strengths in network.connection_strengths().items():
         alpha, magnitude = strengths.cpu().numpy().astype(np.float64), magnitudes[layer]

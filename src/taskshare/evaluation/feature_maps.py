@@ -9,15 +9,15 @@ import pandas as pd
 import torch
 from safetensors.numpy import save as serialise
 
-from taskshare import device, files, seeds
+from taskshare import files, seeds
 from taskshare.config import Run, VggNetwork
 from taskshare.data.arrays import ImageArray
 from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.errors import TaskshareError
 from taskshare.evaluation.feature_similarity import SHARED
 from taskshare.evaluation.landmarks import turn
-from taskshare.networks import weights
 from taskshare.networks.build import to_input
+from taskshare.networks.inference import open_checkpoint
 from taskshare.networks.plan import Convolution, layer_plan
 from taskshare.networks.separation import Separation
 
@@ -44,21 +44,18 @@ def measure(checkpoint: Path, prepared: Path, block: int, out: Path, wanted_devi
     Raises:
         TaskshareError: if the run has another scheme, task columns that start later, or no such block.
     """
-    run, network = weights.load(checkpoint)
+    run, network, where = open_checkpoint(checkpoint, wanted_device)
     plan = run.network
     if not isinstance(network, Separation) or not isinstance(plan, VggNetwork) or plan.branch_block:
         raise TaskshareError(
             f"{checkpoint}: has no task columns from the image up; take a run with network.scheme: separation and "
             "without branch_block"
         )
-    device.set_up(run.training.threads)
-    where = device.choose(wanted_device)
     layer, convolution = _last_of(block, layer_plan(plan, run.variant.size), checkpoint)
     images, table = ImageArray(prepared / "test.npy"), pd.read_parquet(prepared / "test.parquet")
     example = most_frontal(table)
     places = sample_places(run, len(images), convolution.size)
     maps = _Maps([SHARED, *run.tasks], places, convolution.size, example)
-    network.to(where)
     with torch.inference_mode():
         for pixels in images.blocks(BLOCK):
             shared, own = network.maps(to_input(torch.from_numpy(pixels).to(where)))

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from taskshare import device, files
+from taskshare import files
 from taskshare.config import Network, Run
 from taskshare.data.arrays import ImageArray
 from taskshare.data.labels import task_labels
 from taskshare.errors import TaskshareError
 from taskshare.graph import LIMITS
-from taskshare.networks import weights
 from taskshare.networks.build import build_for, to_input
+from taskshare.networks.inference import open_checkpoint
 
 IMAGES = 36
 LAST_NORMALISATION = "layers.5.normalisation"  # layer 6's, behind the last mix: it belongs to its task alone
@@ -38,11 +38,9 @@ def measure(checkpoint: Path, prepared: Path, out: Path, wanted_device: str = "a
     Raises:
         TaskshareError: if the run has another scheme.
     """
-    run, _ = weights.load(checkpoint)
+    run, _, where = open_checkpoint(checkpoint, wanted_device)
     if run.network.scheme != "dynamic":
         raise TaskshareError(f"{checkpoint}: has no connections; take a run with network.scheme: dynamic")
-    device.set_up(run.training.threads)
-    where = device.choose(wanted_device)
     images, labels = (part.to(where) for part in _batch(run, prepared))
     files.write_json(
         out / LIMITS,

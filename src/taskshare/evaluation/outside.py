@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from taskshare import config, device, files
+from taskshare import config, files
 from taskshare.config.tasks import LANDMARKS, answers
 from taskshare.data import attributes_layout, image_files
 from taskshare.data.align import LandmarkError
@@ -21,7 +21,7 @@ from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
 from taskshare.evaluation.landmarks import from_fractions, to_original
 from taskshare.networks import outputs, weights
-from taskshare.networks.inference import logits, probabilities
+from taskshare.networks.inference import logits, open_checkpoint, probabilities
 
 BLOCK = 64
 # Where an image has no landmarks, these points stand for the way from it to its prepared image.
@@ -77,10 +77,7 @@ def predict(checkpoint: Path, images: Path, landmarks: Path | None, out: Path, w
     Raises:
         TaskshareError: if there is no image, or one cannot be read or aligned.
     """
-    run, network = weights.load(checkpoint)
-    device.set_up(run.training.threads)
-    where = device.choose(wanted_device)
-    network = network.to(where)
+    run, network, where = open_checkpoint(checkpoint, wanted_device)
     if run.variant.align and landmarks is None:
         raise TaskshareError(f"{checkpoint}: its run aligned the images by landmarks; give them with --landmarks")
     if not images.is_dir():

@@ -7,16 +7,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from taskshare import device, files
+from taskshare import files
 from taskshare.config import Run
 from taskshare.data.arrays import ImageArray
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
 from taskshare.evaluation.grouping import PIXELS
 from taskshare.graph import COOCCURRENCE, RESPONSE_MAPS
-from taskshare.networks import weights
 from taskshare.networks.build import to_input
 from taskshare.networks.hard import HardSharing
+from taskshare.networks.inference import open_checkpoint
 from taskshare.networks.subnet import Subnet
 
 BLOCK = 256
@@ -41,15 +41,13 @@ def measure(checkpoint: Path, prepared: Path, layer: int, out: Path, wanted_devi
     Raises:
         TaskshareError: if the run has another scheme.
     """
-    run, network = weights.load(checkpoint)
+    run, network, where = open_checkpoint(checkpoint, wanted_device)
     if not isinstance(network, HardSharing):
         raise TaskshareError(f"{checkpoint}: has no shared layers; take a run with network.scheme: hard")
-    device.set_up(run.training.threads)
-    where = device.choose(wanted_device)
     labels = _labels(run, pd.read_parquet(prepared / "train.parquet"))
     both = {name: values for name, values in labels.items() if has_both_labels(values)}
     images = ImageArray(prepared / "train.npy")
-    trunk, members = network.trunk.to(where), np.stack(list(both.values()))
+    trunk, members = network.trunk, np.stack(list(both.values()))
     tables = [
         _table(number, list(both), contrast_maps(trunk, number, images, members, where)) for number in (PIXELS, layer)
     ]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from taskshare import device, files
+from taskshare import files
 from taskshare.config.tasks import ATTRIBUTES
 from taskshare.data.arrays import ImageArray
 from taskshare.data.catalogue import LANDMARK_COLUMNS
@@ -16,8 +16,7 @@ from taskshare.errors import TaskshareError
 from taskshare.evaluation import landmarks
 from taskshare.evaluation.metrics import measure
 from taskshare.graph import LANDMARKS_FILE, METRICS, SCORES
-from taskshare.networks import weights
-from taskshare.networks.inference import logits, probabilities
+from taskshare.networks.inference import logits, open_checkpoint, probabilities
 from taskshare.networks.outputs import label_logits, points
 
 BLOCK = 256
@@ -42,13 +41,11 @@ def evaluate(checkpoint: Path, prepared: Path, split: str, out: Path, wanted_dev
     Raises:
         TaskshareError: if the split has no images, or not both labels of a task.
     """
-    run, network = weights.load(checkpoint)
-    device.set_up(run.training.threads)
-    where = device.choose(wanted_device)
+    run, network, where = open_checkpoint(checkpoint, wanted_device)
     images = ImageArray(prepared / f"{split}.npy")
     if not len(images):
         raise TaskshareError(f"{prepared}: the {split} split has no images; take another split")
-    outputs = logits(network.to(where), images.blocks(BLOCK), where)
+    outputs = logits(network, images.blocks(BLOCK), where)
     table = pd.read_parquet(prepared / f"{split}.parquet")
     tasks: dict[str, dict[str, float | int]] = {}
     if run.finds_landmarks:

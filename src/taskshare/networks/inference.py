@@ -1,26 +1,46 @@
-"""Logits of a network over many images, block by block."""
+"""A checkpoint's network on its device, and its outputs over many images, block by block."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from taskshare import device
+from taskshare.config import Run
+from taskshare.networks import weights
 from taskshare.networks.build import SharingNetwork, to_input
 
 
+def open_checkpoint(path: Path, wanted_device: str) -> tuple[Run, SharingNetwork, torch.device]:
+    """Return a checkpoint's run, its network in evaluation mode where it is computed, and that device, set up.
+
+    Args:
+        path: weights.safetensors of a run.
+        wanted_device: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        TaskshareError: as `weights.load` and `device.choose` do.
+    """
+    run, network = weights.load(path)
+    device.set_up(run.training.threads)
+    where = device.choose(wanted_device)
+    return run, network.to(where), where
+
+
 def logits(
-    network: SharingNetwork, blocks: Iterable[np.ndarray], device: torch.device, bfloat16: bool = False
+    network: SharingNetwork, blocks: Iterable[np.ndarray], where: torch.device, bfloat16: bool = False
 ) -> np.ndarray:
-    """Return float32 logits (N, tasks) of uint8 images that come in blocks of shape (n, H, W, C).
+    """Return float32 outputs (N, outputs), of subnets one logit a task, of uint8 images in blocks of (n, H, W, C).
 
     The network computes in evaluation mode and is left in the mode it was in.
     """
     was_training = network.training
     network.eval()
     results = []
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+    with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=bfloat16):
         for block in blocks:
-            results.append(network(to_input(torch.from_numpy(block).to(device))).float().cpu().numpy())
+            results.append(network(to_input(torch.from_numpy(block).to(where))).float().cpu().numpy())
     network.train(was_training)
     return np.concatenate(results)
 
