@@ -22,6 +22,7 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 ParsedModel = TypeVar("ParsedModel", bound=BaseModel)
 
 JsonOption = Annotated[str, typer.Option(help="JSON, or the path of a JSON file")]
+PreparedOption = Annotated[Path, typer.Option(help="folder of the prepared variant")]
 DeviceOption = Annotated[
     Literal["auto", "cpu", "cuda"], typer.Option(help="auto, cpu or cuda", envvar="TASKSHARE_DEVICE")
 ]
@@ -148,7 +149,7 @@ def contact_sheet(
 @verb
 def train(
     run: JsonOption,
-    prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
+    prepared: PreparedOption,
     manifests: Annotated[list[Path], typer.Option(help="a manifest for each task that is trained, in order")],
     out: Annotated[Path, typer.Option(help="folder for weights, history and provenance")],
     parent: Annotated[
@@ -199,7 +200,7 @@ def evaluate(
 @verb
 def response_maps(
     checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with hard sharing")],
-    prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
+    prepared: PreparedOption,
     out: Annotated[Path, typer.Option(help="folder for response_maps.parquet and cooccurrence.parquet")],
     layer: Annotated[int, typer.Option(min=1, max=5, help="the convolution whose maps are compared")] = 5,
     device: DeviceOption = "auto",
@@ -213,7 +214,7 @@ def response_maps(
 @verb
 def connections(
     checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with the dynamic scheme")],
-    prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
+    prepared: PreparedOption,
     out: Annotated[Path, typer.Option(help="folder for connections.parquet")],
     images: Annotated[int, typer.Option(min=1, help="training images over which responses are averaged")] = 512,
     device: DeviceOption = "auto",
@@ -227,7 +228,7 @@ def connections(
 @verb
 def limits(
     checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with the dynamic scheme")],
-    prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
+    prepared: PreparedOption,
     out: Annotated[Path, typer.Option(help="folder for limits.json")],
     device: DeviceOption = "auto",
 ) -> None:
@@ -240,7 +241,7 @@ def limits(
 @verb
 def feature_maps(
     checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with the separation scheme")],
-    prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
+    prepared: PreparedOption,
     out: Annotated[Path, typer.Option(help="safetensors file to write")],
     block: Annotated[int, typer.Option(min=1, help="whose last convolution is measured")] = 1,
     device: DeviceOption = "auto",
@@ -253,7 +254,7 @@ def feature_maps(
 
 @verb
 def constant(
-    prepared: Annotated[Path, typer.Option(help="folder of the prepared variant")],
+    prepared: PreparedOption,
     dataset: JsonOption,
     size: Annotated[int, typer.Option(help="height and width of a prepared image in pixels")],
     out: Annotated[Path, typer.Option(help="metrics.json to write")],

@@ -6,7 +6,7 @@ Imports no more than `config` does, and for the same reason.
 import json
 import re
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from taskshare.config import (
     ALONE,
@@ -31,7 +31,6 @@ RECORDS = ("history.parquet", "transfer.parquet", "timing.parquet", "provenance.
 METRICS = "metrics.json"
 CONNECTIONS, RESPONSE_MAPS, COOCCURRENCE = "connections.parquet", "response_maps.parquet", "cooccurrence.parquet"
 LIMITS, LANDMARKS_FILE, FEATURE_MAPS = "limits.json", "landmarks.parquet", "feature_maps.safetensors"
-Kind = TypeVar("Kind", bound=Entry)
 TRAINING_FILES = (WEIGHTS, *RECORDS)
 EVALUATION_FILES = (SCORES, METRICS)
 # Files of a source folder that stand for its content; single images are too many to look at in every call.
@@ -128,9 +127,7 @@ class Graph:
     def analyses(self) -> list[str]:
         """Return what the experiments that are no tables measure of trained nets."""
         wanted: dict[str, list[str]] = {}
-        for experiment in self.params.experiments.values():
-            if not experiment.enabled:
-                continue
+        for experiment in self.params.enabled(Entry).values():
             if isinstance(experiment, ResponseMaps):
                 wanted.setdefault(experiment.run, []).extend((RESPONSE_MAPS, COOCCURRENCE))
             elif isinstance(experiment, Connections):
@@ -147,17 +144,22 @@ class Graph:
             for run_name, names in wanted.items()
             for job in self.params.jobs(run_name)
             for name in dict.fromkeys(names)
-        ] + [*self.constants(), *(f"{self.results}/evaluation/costs/{name}.json" for name in self._enabled(Costs))]
+        ] + [
+            *self.constants(),
+            *(f"{self.results}/evaluation/costs/{name}.json" for name in self.params.enabled(Costs)),
+        ]
 
     def constants(self) -> list[str]:
         """Return the metrics of the constant predictor for each prepared variant that a table asks for."""
-        specs = [self.params.spec(table.run_names[0]) for table in self._enabled(Table).values() if table.constant]
+        specs = [
+            self.params.spec(table.run_names[0]) for table in self.params.enabled(Table).values() if table.constant
+        ]
         folders = dict.fromkeys(f"{spec.dataset}/{spec.variant}" for spec in specs)
         return [f"{self.results}/evaluation/constant/{folder}/{METRICS}" for folder in folders]
 
     def costs_json(self, name: str) -> str:
         """Return as JSON what a costs experiment compares: by label the runs whose nets are needed together."""
-        experiment = self._enabled(Costs)[name]
+        experiment = self.params.enabled(Costs)[name]
         first = next(self.params.jobs(experiment.shared))
         nets = {SHARED: [first]}
         for label, run_name in experiment.separation.items():
@@ -173,19 +175,15 @@ class Graph:
 
     def map_block(self, run: str) -> int:
         """Return the block whose feature maps are measured for a run."""
-        return next(item.block for item in self._enabled(FeatureMaps).values() if item.run == run)
-
-    def _enabled(self, kind: type[Kind]) -> dict[str, Kind]:
-        found: dict[str, Kind] = {}
-        for name, item in self.params.experiments.items():
-            if isinstance(item, kind) and item.enabled:
-                found[name] = item
-        return found
+        for experiment in self.params.enabled(FeatureMaps).values():
+            if experiment.run == run:
+                return experiment.block
+        raise TaskshareError(f"{run}: no enabled experiment shows its feature maps; see params.yaml")
 
     def map_layer(self, run: str) -> int:
         """Return the layer whose response maps are measured for a run."""
-        for experiment in self.params.experiments.values():
-            if isinstance(experiment, ResponseMaps) and experiment.enabled and experiment.run == run:
+        for experiment in self.params.enabled(ResponseMaps).values():
+            if experiment.run == run:
                 return experiment.layer
         raise TaskshareError(f"{run}: no enabled experiment shows its response maps; see params.yaml")
 
@@ -207,7 +205,7 @@ class Graph:
 
     def example_images(self) -> list[str]:
         """Return the test images of which the report shows some, and the tables with their landmarks."""
-        runs = [run_name for item in self._enabled(Landmarks).values() for run_name in item.run_names]
+        runs = [run_name for item in self.params.enabled(Landmarks).values() for run_name in item.run_names]
         jobs = [next(self.params.jobs(run_name)) for run_name in runs]
         paths = [
             f"{self.prepared(job)}/{name}" for job in jobs for name in ("train.parquet", "test.parquet", "test.npy")

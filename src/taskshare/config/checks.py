@@ -10,6 +10,7 @@ from taskshare.config.experiments import (
     Connections,
     Convergence,
     Costs,
+    Entry,
     Experiment,
     FeatureMaps,
     Landmarks,
@@ -94,22 +95,19 @@ def child_tasks(tasks: list[str], parent: Parent) -> list[str]:
 
 def check_experiments(params: "Params") -> None:
     """Check every experiment against the runs that fill it."""
-    layers: dict[str, int] = {}
     for name, experiment in params.experiments.items():
-        where = f"experiments.{name}"
-        _check_experiment(params, where, experiment)
-        if (
-            isinstance(experiment, ResponseMaps)
-            and experiment.enabled
-            and layers.setdefault(experiment.run, experiment.layer) != (experiment.layer)
-        ):
-            raise ValueError(f"{where}.layer: the maps of {experiment.run} are measured on one layer; take the same")
-        if (
-            isinstance(experiment, FeatureMaps)
-            and experiment.enabled
-            and layers.setdefault(experiment.run, experiment.block) != (experiment.block)
-        ):
-            raise ValueError(f"{where}.block: the maps of {experiment.run} are measured on one block; take the same")
+        _check_experiment(params, f"experiments.{name}", experiment)
+    places: dict[str, int] = {}
+    for name, entry in params.enabled(Entry).items():
+        match entry:
+            case ResponseMaps(run=run, layer=place):
+                key = "layer"
+            case FeatureMaps(run=run, block=place):
+                key = "block"
+            case _:
+                continue
+        if places.setdefault(run, place) != place:
+            raise ValueError(f"experiments.{name}.{key}: the maps of {run} are measured on one {key}; take the same")
 
 
 def _check_experiment(params: "Params", where: str, experiment: Experiment) -> None:

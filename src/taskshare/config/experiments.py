@@ -1,6 +1,6 @@
 """What params.yaml says of experiments: which runs fill which table or figure."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Discriminator, Field, Tag
 
@@ -15,6 +15,7 @@ class Entry(Model):
     enabled: bool = True
 
 
+Kind = TypeVar("Kind", bound=Entry)
 Metric = Literal["balanced_accuracy", "accuracy", "detection_rate"]
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from taskshare.config.base import Model, Name, PositiveInt
 from taskshare.config.checks import check_child, check_experiments, child_tasks
 from taskshare.config.data import GENERATED_OR_OFFICIAL, Data, Dataset, Synthetic, Variant
-from taskshare.config.experiments import Experiment
+from taskshare.config.experiments import Experiment, Kind
 from taskshare.config.explain import explain
 from taskshare.config.network import BACKBONES, AnyNetwork, Backbone
 from taskshare.config.run import INHERITED, Run, RunEntry, RunSpec, Start, Training
@@ -153,6 +153,7 @@ class Params(BaseModel):
         of_scale = self.current.training
         common = of_scale.get(f"{spec.dataset}/{spec.network.backbone}", of_scale.get(spec.dataset, {}))
         training = Training.model_validate({**common, **spec.training})
+        network, generations = self.network(run_name), self.generations(run_name)
         start = None
         if spec.parent:
             start = Start(
@@ -174,11 +175,11 @@ class Params(BaseModel):
                     sampling=spec.sampling,
                     resampling=spec.resampling,
                     batches=spec.batches,
-                    network=self.network(run_name),
+                    network=network,
                     training=training,
                     seed=seed,
                     start=start,
-                    generations=self.generations(run_name),
+                    generations=generations,
                 )
 
     def network(self, run_name: str) -> AnyNetwork:
@@ -201,6 +202,14 @@ class Params(BaseModel):
             for run_name in experiment.run_names if experiment.enabled else []:
                 names.update(dict.fromkeys(self.lineage(run_name)))
         return {job.key: job for name in names for job in self.jobs(name)}
+
+    def enabled(self, kind: type[Kind]) -> dict[str, Kind]:
+        """Return the enabled experiments of a kind by name; of every kind for `Entry`."""
+        found: dict[str, Kind] = {}
+        for name, item in self.experiments.items():
+            if isinstance(item, kind) and item.enabled:
+                found[name] = item
+        return found
 
     def spec(self, run_name: str) -> RunSpec:
         """Return an entry of `runs` with what it has from its parent and the current scale."""

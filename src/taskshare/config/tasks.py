@@ -7,6 +7,9 @@ LANDMARK_POINTS = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 """The five points in the order of list_landmarks_align_celeba.txt; "left" is the left side of the image."""
 JOINT_TASKS = (LANDMARKS, ATTRIBUTES)
 
+SELECTION_SCORES = {LANDMARKS: "detection_rate", ATTRIBUTES: "accuracy"}
+"""The validation score of a joint task that selects weights; of any other task it is balanced accuracy."""
+
 
 def answers(task: str, labels: Sequence[str]) -> list[str]:
     """Return the names of what a task's answer holds: the five points, every attribute, or the task itself.
@@ -18,6 +21,11 @@ def answers(task: str, labels: Sequence[str]) -> list[str]:
     if task == LANDMARKS:
         return list(LANDMARK_POINTS)
     return list(labels) if task == ATTRIBUTES else [task]
+
+
+def selection_score(task: str) -> str:
+    """Return the name of the validation score by which a task selects weights."""
+    return SELECTION_SCORES.get(task, "balanced_accuracy")
 
 
 def task_of_answer(answer: str, tasks: Sequence[str], labels: Sequence[str]) -> str | None:

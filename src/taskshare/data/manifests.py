@@ -85,15 +85,13 @@ def write(
     Raises:
         TaskshareError: one of the two labels does not occur.
     """
-    generator = seeds.generator(seed, "manifest", task)
     if task in JOINT_TASKS:
-        every = pd.DataFrame({"index": np.arange(len(table), dtype=np.int32)})
-        with files.atomic(path) as partial:
-            every.to_parquet(partial, index=False)
-        return
-    try:
-        manifest = draw(task_labels(table, labels, task), sampling, resampling, generator)
-    except TaskshareError as error:
-        raise TaskshareError(f"{task}: {error}") from None
+        manifest = pd.DataFrame({"index": np.arange(len(table), dtype=np.int32)})
+    else:
+        generator = seeds.generator(seed, "manifest", task)
+        try:
+            manifest = draw(task_labels(table, labels, task), sampling, resampling, generator)
+        except TaskshareError as error:
+            raise TaskshareError(f"{task}: {error}") from None
     with files.atomic(path) as partial:
         manifest.to_parquet(partial, index=False)

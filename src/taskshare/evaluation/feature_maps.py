@@ -15,7 +15,7 @@ from taskshare.data.arrays import ImageArray
 from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.errors import TaskshareError
 from taskshare.evaluation.feature_similarity import SHARED
-from taskshare.evaluation.landmarks import turn
+from taskshare.evaluation.landmarks import points, turn
 from taskshare.networks.build import to_input
 from taskshare.networks.inference import open_checkpoint
 from taskshare.networks.plan import Convolution, layer_plan
@@ -74,7 +74,7 @@ def most_frontal(table: pd.DataFrame) -> int:
     Args:
         table: the landmarks in original pixels, LANDMARK_COLUMNS.
     """
-    return int(turn(table[list(LANDMARK_COLUMNS)].to_numpy(np.float64).reshape(-1, 5, 2)).argmin())
+    return int(turn(points(table, LANDMARK_COLUMNS)).argmin())
 
 
 def sample_places(run: Run, images: int, size: int) -> np.ndarray:

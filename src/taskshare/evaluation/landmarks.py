@@ -87,6 +87,11 @@ def from_fractions(fractions: np.ndarray, size: int) -> np.ndarray:
     return fractions * size - 0.5
 
 
+def points(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Return the landmarks of a label table, float64 (N, 5, 2), from LANDMARK_COLUMNS or PREPARED_LANDMARKS."""
+    return table[list(columns)].to_numpy(np.float64).reshape(len(table), -1, 2)
+
+
 def constant_errors(train: pd.DataFrame, test: pd.DataFrame, size: int) -> np.ndarray:
     """Return the errors of one answer for all images, the mean training landmarks, as `errors` does.
 
@@ -95,10 +100,10 @@ def constant_errors(train: pd.DataFrame, test: pd.DataFrame, size: int) -> np.nd
         test: label table of the test images.
         size: height and width of the prepared images, in pixels.
     """
-    answer = to_fractions(_points(train, PREPARED_LANDMARKS), size).mean(axis=0)
+    answer = to_fractions(points(train, PREPARED_LANDMARKS), size).mean(axis=0)
     given = np.broadcast_to(from_fractions(answer, size), (len(test), *answer.shape))
-    truth = _points(test, LANDMARK_COLUMNS)
-    return errors(truth, to_original(given, _points(test, PREPARED_LANDMARKS), truth))
+    truth = points(test, LANDMARK_COLUMNS)
+    return errors(truth, to_original(given, points(test, PREPARED_LANDMARKS), truth))
 
 
 def measure_landmarks(errors: np.ndarray) -> dict[str, dict[str, float | int]]:
@@ -143,8 +148,3 @@ def table(ids: Sequence[str] | pd.Series, truth: np.ndarray, predicted: np.ndarr
     measured.insert(0, "id", np.repeat(np.asarray(ids, dtype=object), count))
     measured.insert(1, "landmark", np.tile(np.array(LANDMARK_POINTS, dtype=object), len(errors)))
     return measured.astype({"id": "str", "landmark": "str"})
-
-
-def _points(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """Landmarks, float64 (N, 5, 2)."""
-    return table[list(columns)].to_numpy(np.float64).reshape(len(table), -1, 2)

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from taskshare import config, files
-from taskshare.config.tasks import LANDMARKS, answers
 from taskshare.data import attributes_layout, image_files
 from taskshare.data.align import LandmarkError
 from taskshare.data.catalogue import LANDMARK_COLUMNS, BadImageError
@@ -109,12 +108,10 @@ def predict(checkpoint: Path, images: Path, landmarks: Path | None, out: Path, w
 
     with files.atomic(out) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        joint = run.network.backbone == "vgg"
-        header = [answer for task in run.tasks if task != LANDMARKS for answer in answers(task, run.labels)]
-        writer.writerow(["image", *header, *(LANDMARK_COLUMNS if run.finds_landmarks else ())])
+        writer.writerow(["image", *outputs.label_names(run), *(LANDMARK_COLUMNS if run.finds_landmarks else ())])
         for part, pixels, (original, seen) in blocks():
             raw = logits(network, [pixels], where)
-            scores = probabilities(outputs.label_logits(raw, run)[1] if joint else raw)
+            scores = probabilities(outputs.label_logits(raw, run))
             found = np.empty((len(part), 0))
             if run.finds_landmarks:
                 there = from_fractions(outputs.points(raw, run), run.variant.size)

@@ -17,7 +17,7 @@ from taskshare.evaluation import landmarks
 from taskshare.evaluation.metrics import measure
 from taskshare.graph import LANDMARKS_FILE, METRICS, SCORES
 from taskshare.networks.inference import logits, open_checkpoint, probabilities
-from taskshare.networks.outputs import label_logits, points
+from taskshare.networks.outputs import label_logits, label_names, points
 
 BLOCK = 256
 SCORES_SCHEMA = {"id": "str", "task": "str", "label": "int8", "score": "float32"}
@@ -53,10 +53,10 @@ def evaluate(checkpoint: Path, prepared: Path, split: str, out: Path, wanted_dev
         with files.atomic(out / LANDMARKS_FILE) as partial:
             landmarks.table(table["id"], *found).to_parquet(partial, index=False)
         tasks |= landmarks.measure_landmarks(found[2])
-    names, outputs = (run.tasks, outputs) if run.network.backbone == "subnet" else label_logits(outputs, run)
-    scores = probabilities(outputs)
+    decisions = label_logits(outputs, run)
+    scores = probabilities(decisions)
     rows = [pd.DataFrame({"id": [], "task": [], "label": [], "score": []}).astype(SCORES_SCHEMA)]
-    for column, task in enumerate(names):
+    for column, task in enumerate(label_names(run)):
         labels = task_labels(table, run.labels, task)
         part = labels >= 0
         if not has_both_labels(labels) and ATTRIBUTES not in run.tasks:
@@ -69,7 +69,7 @@ def evaluate(checkpoint: Path, prepared: Path, split: str, out: Path, wanted_dev
                 {"id": table["id"][part], "task": task, "label": labels[part], "score": scores[part, column]}
             ).astype(SCORES_SCHEMA)
         )
-        tasks[task] = measure(labels[part], outputs[part, column] > 0)
+        tasks[task] = measure(labels[part], decisions[part, column] > 0)
     with files.atomic(out / SCORES) as partial:
         pd.concat(rows, ignore_index=True).to_parquet(partial, index=False)
     metrics = {"run": run.name, "seed": run.seed, "split": split, "tasks": tasks}
@@ -81,9 +81,6 @@ def _found_landmarks(
     table: pd.DataFrame, fractions: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return true and predicted points in original pixels, (N, 5, 2), and errors (N, 5)."""
-    truth, seen = (
-        table[list(columns)].to_numpy(np.float64).reshape(-1, 5, 2)
-        for columns in (LANDMARK_COLUMNS, PREPARED_LANDMARKS)
-    )
+    truth, seen = landmarks.points(table, LANDMARK_COLUMNS), landmarks.points(table, PREPARED_LANDMARKS)
     predicted = landmarks.to_original(landmarks.from_fractions(fractions, size), seen, truth)
     return truth, predicted, landmarks.errors(truth, predicted)

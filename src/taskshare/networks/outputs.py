@@ -1,4 +1,4 @@
-"""What the outputs of a net of Matsui 2019 stand for: two numbers a landmark, two a label (Table 1)."""
+"""What the outputs of a net stand for; of Matsui 2019's nets two numbers a landmark, two a label (Table 1)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -25,19 +25,25 @@ def points(raw: np.ndarray, run: Run) -> np.ndarray:
     return raw[:, place].reshape(-1, len(LANDMARK_POINTS), 2)
 
 
-def label_logits(raw: np.ndarray, run: Run) -> tuple[list[str], np.ndarray]:
-    """Return the labels that a run answers for and their logits (N, labels), from a net's outputs (N, K).
+def label_names(run: Run) -> list[str]:
+    """Return what a run answers yes or no to: attributes, or pairs of classes."""
+    return [answer for task in run.tasks if task != LANDMARKS for answer in answers(task, run.labels)]
 
-    The softmax of the two outputs of a label is the sigmoid of their difference.
+
+def label_logits(raw: np.ndarray, run: Run) -> np.ndarray:
+    """Return the logits (N, labels) of `label_names` from a net's outputs (N, K).
+
+    A subnet's output is one. The softmax of the two outputs that a vgg net has for a label is the sigmoid of their
+    difference.
     """
-    names: list[str] = []
+    if run.network.backbone == "subnet":
+        return raw
     parts = [np.empty((len(raw), 0), raw.dtype)]
     for task, place in slices(run.tasks, run.labels):
         if task != LANDMARKS:
-            names += answers(task, run.labels)
             pairs = raw[:, place].reshape(len(raw), -1, 2)
             parts.append(pairs[:, :, 1] - pairs[:, :, 0])
-    return names, np.concatenate(parts, axis=1)
+    return np.concatenate(parts, axis=1)
 
 
 def as_pairs(outputs: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """What the report says of the data: counts, minority rates, digests, images left out, pictures of examples."""
 
-import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from taskshare.config import SPLITS, Params, Run
+from taskshare.config import SPLITS, Entry, Params, Run
 from taskshare.config.tasks import answers
+from taskshare.report.inline import address
 from taskshare.report.names import by_paper
 from taskshare.report.results import Results
 
@@ -113,7 +113,7 @@ def _facts(params: Params, results: Results, dataset: str, variant: str, runs: l
 
 
 def _users(params: Params, jobs: set[str]) -> list[str]:
-    enabled = [name for name, experiment in params.experiments.items() if experiment.enabled]
+    enabled = list(params.enabled(Entry))
     using = [
         name
         for name in enabled
@@ -140,10 +140,11 @@ def _rates(tasks: Iterable[str], positives: dict[str, int], images: int) -> list
 
 def data_address(path: Path, limit: int = SHEET_BYTES) -> str:
     """Return a PNG as a data address; beyond `limit` bytes, as a JPEG that is halved until it is small enough."""
-    content, kind = path.read_bytes(), "png"
-    if len(content) > limit:
-        picture = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR))
-        while len(content) > limit:
-            content, kind = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes(), "jpeg"
-            picture = np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    content = path.read_bytes()
+    if len(content) <= limit:
+        return address(content, "png")
+    picture = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR))
+    while len(content) > limit:
+        content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+        picture = np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    return address(content, "jpeg")

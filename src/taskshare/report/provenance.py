@@ -120,9 +120,7 @@ def run_summaries(params: Params, experiment: Table, columns: Sequence[str], res
 def test_counts(params: Params, results: Results) -> dict[str, list[TestCounts]]:
     """Return the test images of each task, attribute and landmark of enabled tables, by data set; empty if not run."""
     counts: dict[str, dict[str, TestCounts]] = {}
-    for experiment in params.experiments.values():
-        if not experiment.enabled or not isinstance(experiment, Table):
-            continue
+    for experiment in params.enabled(Table).values():
         for job in (job for run_name in experiment.run_names for job in params.jobs(run_name)):
             of_dataset = counts.setdefault(job.dataset, {})
             if {name for task in job.tasks for name in answers(task, job.labels)} <= of_dataset.keys():

@@ -35,12 +35,11 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
     stored = Results(results)
     published = load_published(templates / "published")
     register = load_deviations(templates / "deviations.yaml")
-    enabled = {name: item for name, item in params.experiments.items() if item.enabled}
     data = data_facts.data_facts(params, stored)
     generated = {facts.dataset for facts in data if facts.synthetic}
     jobs, versions = provenance.job_rows(params, stored)
     printed = {name: item for name, item in published.items() if isinstance(item, PublishedTable)}
-    shown = {name: item for name, item in enabled.items() if isinstance(item, Table)}
+    shown = params.enabled(Table)
     compared = {
         name: tables.comparison_table(params, name, item, printed.get(name), stored, _uses(params, item, generated))
         for name, item in shown.items()

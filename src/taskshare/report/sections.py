@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from taskshare.config import Connections, Params, Table
+from taskshare.config import Connections, Entry, Params, Table
 from taskshare.report import analyses, figures, selection, tables
 from taskshare.report.names import Group, by_paper
 from taskshare.report.published import Published, PublishedTable
@@ -58,21 +58,20 @@ def sections(
         published: The papers' numbers by experiment.
         compared: The tables of all enabled experiments.
     """
-    enabled = {name: item for name, item in params.experiments.items() if item.enabled}
-    shown = {name: item for name, item in enabled.items() if isinstance(item, Table)}
+    shown, connections = params.enabled(Table), params.enabled(Connections)
     printed = {name: item for name, item in published.items() if isinstance(item, PublishedTable)}
     folded = {name for name, item in printed.items() if item.fold_curves}
     labels = {name: table.columns for name, table in compared.items()}
     curves = figures.all_curves(params, shown, labels, results, folded)
     choices = {item.run: item for item in selection.last_or_best(params, shown, results)}
-    connected = dict.fromkeys(item.run for item in enabled.values() if isinstance(item, Connections))
+    connected = dict.fromkeys(item.run for item in connections.values())
     transfers = {run: heat for run in connected if (heat := figures.transfer(params, run, results))}
     measured = analyses.analyses(params, results, published)
     found = []
-    for group in by_paper(enabled, str):
+    for group in by_paper(params.enabled(Entry), str):
         own = {name: item for name, item in shown.items() if name in group.items}
         jobs = [job for item in own.values() for run in item.run_names for job in params.job_names(run)]
-        runs = [item.run for name in group.items if isinstance(item := enabled[name], Connections)]
+        runs = [item.run for name, item in connections.items() if name in group.items]
         found.append(
             Section(
                 group=group,

@@ -7,11 +7,8 @@ import numpy as np
 import pandas as pd
 
 from taskshare.config import Params, Run, Table
-from taskshare.config.tasks import ATTRIBUTES, LANDMARKS
+from taskshare.config.tasks import selection_score
 from taskshare.report.results import Results
-
-SCORES = {LANDMARKS: "validation_detection_rate", ATTRIBUTES: "validation_accuracy"}
-"""The score of a joint task; that of any other task is balanced accuracy."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,7 @@ def _curve(job: Run, results: Results) -> pd.DataFrame | None:
         return None
     columns = {}
     for task in job.trained_tasks:
-        score = SCORES.get(task, "validation_balanced_accuracy")
         rows = history[history["task"] == task].set_index("iteration")
-        columns[task] = rows.get(score, pd.Series(dtype=float))
+        columns[task] = rows.get(f"validation_{selection_score(task)}", pd.Series(dtype=float))
     curve = pd.DataFrame(columns).dropna().sort_index()
     return curve if len(curve) else None

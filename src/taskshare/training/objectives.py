@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from taskshare.config import Run
-from taskshare.config.tasks import ATTRIBUTES, LANDMARKS, answers
+from taskshare.config.tasks import LANDMARKS, answers, selection_score
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.data.prepare import PREPARED_LANDMARKS
 from taskshare.errors import TaskshareError
@@ -20,10 +20,6 @@ from taskshare.networks.outputs import as_pairs, slices
 
 Score = dict[str, float]
 """Balanced accuracy, accuracy and detection rate, 0 to 1, as far as a task has them."""
-
-
-SELECTS = {LANDMARKS: "detection_rate", ATTRIBUTES: "accuracy"}
-"""The score of a joint task that selects weights; of any other task it is balanced accuracy."""
 
 
 class Objective(ABC):
@@ -69,7 +65,7 @@ class Objective(ABC):
     def check_selectable(self) -> None:
         """Raise TaskshareError if a task has images of one label only, for then there is no balanced accuracy."""
         for task in self.tasks:
-            if task not in SELECTS and not has_both_labels(self.labels_of(task)):
+            if selection_score(task) == "balanced_accuracy" and not has_both_labels(self.labels_of(task)):
                 raise TaskshareError(
                     f"{self.run.key}: the validation split has images of one label only for {task}, so nothing can be "
                     "selected by balanced accuracy; take training.selection: last, or more validation images"
@@ -77,8 +73,7 @@ class Objective(ABC):
 
     def selection_score(self, scores: list[Score]) -> float:
         """Return the score by which weights are selected: the mean over tasks."""
-        own = (score[SELECTS.get(task, "balanced_accuracy")] for task, score in zip(self.tasks, scores, strict=True))
-        return float(np.mean(list(own)))
+        return float(np.mean([score[selection_score(task)] for task, score in zip(self.tasks, scores, strict=True)]))
 
 
 class BinaryObjective(Objective):
@@ -152,8 +147,8 @@ class ColumnsObjective(Objective):
             if task == LANDMARKS:
                 points = as_pairs(wanted)
                 loss = F.mse_loss(given, points)
-                errors = (given - points).norm(dim=2) / (points[:, 0] - points[:, 1]).norm(dim=1)[:, None]
-                missed = errors > DETECTED
+                away = (given - points).norm(dim=2) / (points[:, 0] - points[:, 1]).norm(dim=1)[:, None]
+                missed = away > DETECTED
             else:
                 loss = F.cross_entropy(given.flatten(0, 1), wanted.flatten().long())
                 missed = (given[..., 1] > given[..., 0]) != (wanted > 0.5)

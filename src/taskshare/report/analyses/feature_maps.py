@@ -1,6 +1,5 @@
 """Maps of the shared column and of the task columns, and how alike their features are (Matsui 2019, Figure 6)."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from taskshare.config import FeatureMaps, Params
 from taskshare.evaluation.feature_similarity import SHARED, explained_share, linear_cka
+from taskshare.report.inline import png
 from taskshare.report.results import Results
 
 MAPS_SHOWN = 8
@@ -110,7 +110,7 @@ def shown_feature_maps(params: Params, experiment: FeatureMaps, results: Results
         seed=seed,
         seeds=list(features),
         places=len(features[seed][SHARED]),
-        image=_png(maps["image"][..., ::-1]) if with_image else None,
+        image=png(maps["image"][..., ::-1]) if with_image else None,
         image_id=str(facts["id"]) if with_image else "",
         columns=columns,
         similarities=similarities,
@@ -193,8 +193,8 @@ def _column(source: str, maps: dict[str, np.ndarray], with_example: bool) -> Col
         source=source,
         channels=(channels + 1).tolist(),
         total=len(variance),
-        mean=_png(_strip(maps[f"mean.{source}"][channels])),
-        example=_png(_strip(maps[f"example.{source}"][channels])) if with_example else None,
+        mean=png(_strip(maps[f"mean.{source}"][channels])),
+        example=png(_strip(maps[f"example.{source}"][channels])) if with_example else None,
     )
 
 
@@ -208,8 +208,3 @@ def _strip(maps: np.ndarray) -> np.ndarray:
         left = number * (columns + GAP)
         strip[:, left : left + columns] = np.rint(255 * tile)
     return strip
-
-
-def _png(pixels: np.ndarray) -> str:
-    """A picture, grey or blue, green, red, as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(cv2.imencode(".png", pixels)[1].tobytes()).decode()

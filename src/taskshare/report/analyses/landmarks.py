@@ -1,6 +1,5 @@
 """Where nets put the landmarks, and how far off (Matsui 2019, section 4.2, Figure 4, eq 2)."""
 
-import base64
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.data.arrays import ImageArray
 from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.data.prepare import PREPARED_LANDMARKS
-from taskshare.evaluation.landmarks import DETECTED, constant_errors, detected, to_original, turn
+from taskshare.evaluation.landmarks import DETECTED, constant_errors, detected, points, to_original, turn
 from taskshare.report import figures, svg
 from taskshare.report.analyses import drawing as pictures
 from taskshare.report.figures import LOOKS
+from taskshare.report.inline import png
 from taskshare.report.intervals import Interval, student_interval
 from taskshare.report.names import POINTS
 from taskshare.report.results import Results
@@ -270,10 +270,7 @@ def _strip(results: Results, label: str, net: _Net, ids: pd.Index) -> Strip | No
     own, places = net.ids.get_indexer(ids), pd.Index(table["id"]).get_indexer(ids)
     if min(*own, *places) < 0:
         return None
-    original, seen = (
-        table[list(columns)].to_numpy(np.float64).reshape(-1, len(LANDMARK_POINTS), 2)[places]
-        for columns in (LANDMARK_COLUMNS, PREPARED_LANDMARKS)
-    )
+    original, seen = (points(table, columns)[places] for columns in (LANDMARK_COLUMNS, PREPARED_LANDMARKS))
     predicted = to_original(net.predicted[own], original, seen)  # the other way round: from original to prepared
     images = ImageArray(path).read(places)
     scale = UNITS / images.shape[1]
@@ -298,7 +295,7 @@ def _side_by_side(images: np.ndarray) -> str:
     picture = np.hstack(tiles)
     if picture.ndim == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    return f"data:image/png;base64,{base64.b64encode(cv2.imencode('.png', picture)[1].tobytes()).decode()}"
+    return png(picture)
 
 
 def _points(truth: np.ndarray, predicted: np.ndarray) -> str:
