@@ -1,16 +1,28 @@
 # make report: the demonstration, from nothing to the HTML report. make test: linters, types and tests.
+# make plan SCALE=paper: what a scale costs, before anything runs. make verify: checkpoints against recorded numbers.
+# Both take more options of their verb: make plan OPTIONS="--device cuda".
+SCALE ?= demo
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: report test lint benchmark lock
+.PHONY: environment report plan verify test lint benchmark lock
+
+environment: $(VENV)/installed
 
 report: $(VENV)/installed
 	snakemake --cores all
 	@echo "Report:" $(CURDIR)/results/*/report/report.html
 
+plan: $(VENV)/installed
+	python -m taskshare plan --set scale=$(SCALE) $(OPTIONS)
+
+verify: $(VENV)/installed
+	python -m taskshare verify --set scale=$(SCALE) $(OPTIONS)
+
+# Two files of tests at a time: most tests keep one core busy.
 test: lint
-	pytest
+	pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/installed
 	ruff check
@@ -32,9 +44,13 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Pins what the bounds in pyproject.toml allow today; torch and torchvision stay at the versions that belong together.
+# Pins what the bounds in pyproject.toml allow today, in the lock and in conda's environment; torch and torchvision stay
+# at the versions that belong together.
 lock:
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet torch==2.13.0 torchvision==0.28.0 setuptools --editable ".[development]"
 	(echo "# Every package, pinned; made by 'make lock' from the bounds in pyproject.toml."; \
 	  build/lock/bin/pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+cpu$$//') > requirements.lock
+	awk -F'==' 'NR == FNR {pin[$$1] = $$2; next} / - .*==/ {name = $$1; sub(/^ *- /, "", name); \
+	  $$0 = "      - " name "==" pin[name]} 1' requirements.lock workflow/envs/taskshare.yaml > build/taskshare.yaml
+	mv build/taskshare.yaml workflow/envs/taskshare.yaml

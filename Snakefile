@@ -1,8 +1,10 @@
 # The whole flow: data -> training -> evaluation -> report, one rule file each. params.yaml says what is run.
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
 min_version("9.17")
@@ -14,6 +16,7 @@ configfile: "params.yaml"
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from taskshare import config as configuration
+from taskshare import working_folder
 from taskshare.errors import TaskshareError
 from taskshare.graph import (
     CONNECTIONS,
@@ -36,8 +39,22 @@ except TaskshareError as error:
 # Every rule calls `python -m taskshare VERB`; the package is found here, with and without --use-conda.
 # The device is no parameter of a rule: results are not made again because they would now be computed elsewhere.
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))} TASKSHARE_DEVICE={graph.params.device}; "
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))}"
+    f" TASKSHARE_DEVICE={graph.params.device} TASKSHARE_JOBS_PER_GPU={graph.params.jobs_per_gpu}; "
 )
+
+# As many jobs at once as this machine's GPUs take; a machine without, such as a cluster's front end, sets no limit.
+if graph.gpu_places() and "gpu" not in workflow.global_resources:
+    workflow.global_resources["gpu"] = graph.gpu_places()
+
+if (
+    DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    and shutil.which("conda") is None
+):
+    sys.exit(
+        "taskshare: --use-conda: no conda on PATH; install Miniforge, or leave the flag out and use an environment "
+        "made from requirements.lock"
+    )
 
 
 wildcard_constraints:
@@ -61,6 +78,16 @@ rule all:
     input:
         graph.results_files(),
         f"{graph.results}/report/report.html",
+
+
+onstart:
+    # Dry runs, and the jobs that a cluster runs, claim nothing.
+    if workflow.is_main_process:
+        try:
+            working_folder.check_writable(Path(graph.results))
+            working_folder.claim(Path.cwd())
+        except TaskshareError as error:
+            sys.exit(f"taskshare: {error}")
 
 
 onsuccess:

@@ -22,7 +22,7 @@ from taskshare.config import Dataset, Variant
 from taskshare.data import align
 from taskshare.data.archives import extracted
 from taskshare.data.attributes_layout import ATTRIBUTES, IMAGES, LANDMARK_FILE, PARTITION
-from taskshare.data.catalogue import LANDMARKS
+from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.data.prepare import prepare
 from taskshare.seeds import generator
 
@@ -35,7 +35,7 @@ def generate(folder: Path, count: int) -> None:
     random = generator(1, "benchmark")
     (folder / IMAGES).mkdir()
     names = [f"{number:06d}.jpg" for number in range(1, count + 1)]
-    attributes, landmarks, partition = [f"{count}", "Male Smiling"], [f"{count}", " ".join(LANDMARKS)], []
+    attributes, landmarks, partition = [f"{count}", "Male Smiling"], [f"{count}", " ".join(LANDMARK_COLUMNS)], []
     for number, name in enumerate(names):
         coarse = random.integers(0, 256, (27, 22, 3), np.uint8)
         image = cv2.resize(coarse, (178, 218), interpolation=cv2.INTER_CUBIC)

@@ -52,7 +52,7 @@ def test_the_ablations_are_ready_to_be_enabled(content):
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        ("scal", "demo", "scal: unknown key; allowed: scale, device, data"),
+        ("scal", "demo", "scal: unknown key; allowed: scale, seeds, device"),
         ("scale", "huge", "scale: 'huge' is not known; allowed: demo, mini, paper"),
         ("device", "tpu", "device: Input should be 'auto', 'cpu' or 'cuda', not 'tpu'"),
         ("celeba", "no/such.tar", "celeba: no file or folder 'no/such.tar'; allowed: synthetic, download"),

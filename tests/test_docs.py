@@ -1,6 +1,7 @@
-"""What the documents tell a user to put into params.yaml is accepted there."""
+"""What stands beside the code keeps up with it: examples in the documents, and benchmarks."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,9 @@ def test_an_example_of_extending_is_valid(example, tmp_path):
 
 def test_the_examples_are_found():
     assert len(EXAMPLES) == 3
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_benchmarks_find_what_they_import(path, monkeypatch):
+    monkeypatch.syspath_prepend(path.parent)
+    runpy.run_path(str(path), run_name="imported")

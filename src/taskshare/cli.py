@@ -1,8 +1,10 @@
 """The command line: what every rule calls, and what a person calls without the workflow."""
 
+import errno
+import os
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -20,6 +22,11 @@ app = typer.Typer(
 )
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 ParsedModel = TypeVar("ParsedModel", bound=BaseModel)
+
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make space and call again; finished work is kept"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "check its permissions, or give another place"),
+}
 
 JsonOption = Annotated[str, typer.Option(help="JSON, or the path of a JSON file")]
 PreparedOption = Annotated[Path, typer.Option(help="folder of the prepared variant")]
@@ -39,6 +46,12 @@ def verb(function: Verb) -> Verb:
             return function(*arguments, **options)
         except TaskshareError as error:
             print(f"taskshare: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except OSError as error:
+            if error.errno not in REMEDIES:
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            print(f"taskshare: {where}{os.strerror(error.errno)}; {REMEDIES[error.errno]}", file=sys.stderr)
             raise typer.Exit(1) from None
 
     app.command()(guarded)
@@ -309,6 +322,60 @@ def report(
     loaded = config.load(params, _overrides(overrides), check_sources=False)
     results = results or Path("results") / loaded.scale
     render(loaded, results, templates, out or results / "report" / "report.html")
+
+
+@verb
+def summary(
+    results: Annotated[Path | None, typer.Option(help="folder of a scale's results")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder to write to")] = None,
+    params: ParamsOption = Path("params.yaml"),
+    overrides: SetOption = [],  # noqa: B006
+    published: Annotated[Path, typer.Option(help="folder of published numbers")] = Path("reports/published"),
+) -> None:
+    """Write what `dvc metrics` and `dvc plots` show of whatever results there are."""
+    from taskshare.report import summary as summaries
+
+    loaded = config.load(params, _overrides(overrides), check_sources=False)
+    results = results or Path("results") / loaded.scale
+    summaries.write(loaded, results, published, out or results / "report")
+
+
+@verb
+def verify(
+    results: Annotated[Path | None, typer.Option(help="folder of a scale's results")] = None,
+    params: ParamsOption = Path("params.yaml"),
+    overrides: SetOption = [],  # noqa: B006
+    published: Annotated[Path, typer.Option(help="folder of published numbers")] = Path("reports/published"),
+    device: DeviceOption = "auto",
+) -> None:
+    """Evaluate every checkpoint anew, without training, and compare with the recorded scores, metrics and tables."""
+    from taskshare import verify as verification
+
+    loaded = config.load(params, _overrides(overrides), check_sources=False)
+    results = results or Path("results") / loaded.scale
+    if not verification.verify(loaded, results, published, device, partial(print, flush=True)):
+        raise typer.Exit(1)
+
+
+@verb
+def plan(
+    params: ParamsOption = Path("params.yaml"),
+    overrides: SetOption = [],  # noqa: B006
+    device: DeviceOption = "auto",
+    flops: Annotated[
+        float | None, typer.Option(min=1.0, help="what a core or GPU does in a second, instead of what is assumed")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file to write, with every job")] = None,
+) -> None:
+    """Print what a scale asks for before it runs: jobs, hours, memory and disk, recorded or modelled."""
+    from taskshare.planning import plan as planning
+    from taskshare.planning import printing
+
+    loaded = config.load(params, _overrides(overrides), check_sources=False)
+    made = planning.make(loaded, Path.cwd(), device, flops)
+    printing.show(made)
+    if json is not None:
+        files.write_json(json, printing.content(made))
 
 
 @verb

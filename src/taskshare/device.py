@@ -7,16 +7,30 @@ from pathlib import Path
 
 import torch
 
+from taskshare import device_slots
 from taskshare.config import Training
+from taskshare.device_slots import DeviceSlot
+from taskshare.devices import visible_devices
 from taskshare.errors import TaskshareError
+
+_slot: DeviceSlot | None = None  # held until the process ends
 
 
 def choose(wanted: str) -> torch.device:
     """Return the device for `auto` (a GPU if there is one), `cpu` or `cuda`.
 
+    A GPU is taken by a slot on it, for as long as this process lives; the process then sees no other GPU. The variable
+    TASKSHARE_JOBS_PER_GPU says how many share one; without it each is alone.
+
     Raises:
         TaskshareError: if `cuda` is wanted and there is none.
     """
+    global _slot
+    # A CPU build of torch on a machine with GPUs leaves them to others.
+    devices = visible_devices() if wanted != "cpu" and torch.backends.cuda.is_built() else []
+    if devices and _slot is None:
+        _slot = device_slots.take(devices, int(os.environ.get("TASKSHARE_JOBS_PER_GPU", "1")))
+        os.environ["CUDA_VISIBLE_DEVICES"] = _slot.device  # before torch looks for devices
     if wanted == "cuda" and not torch.cuda.is_available():
         raise TaskshareError("device: cuda is wanted, but torch finds no GPU here; take device: auto or cpu")
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
@@ -30,6 +44,7 @@ def set_up(threads: int) -> None:
     # It would write NaN into all new memory, to show reads of what was never written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32: TF32 has the mantissa of half precision
     torch.set_num_threads(threads)
     if platform.libc_ver()[0] == "glibc":
         # Activations of tens of megabytes would else be mapped, zeroed and unmapped at every step.
@@ -48,10 +63,17 @@ def computes_in_bfloat16(training: Training, device: torch.device) -> bool:
     return any(flag in _processor("flags").split() for flag in ("avx512_bf16", "amx_bf16"))
 
 
-def describe(device: torch.device) -> tuple[str, str]:
-    """Return the names of the device and of the processor."""
-    processor = _processor("model name") or platform.processor() or platform.machine()
-    return (torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"), processor
+def describe(device: torch.device) -> dict[str, str]:
+    """Return what the last bits of a result depend on: device, processor, its instruction set, and torch's version.
+
+    The keys are `device`, `processor`, `instructions` and `torch`.
+    """
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "processor": _processor("model name") or platform.processor() or platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "torch": str(torch.__version__),
+    }
 
 
 def _processor(key: str) -> str:

@@ -1,4 +1,4 @@
-"""Files that exist whole or not at all, and their digests."""
+"""Files that exist whole or not at all, their digests, and locks."""
 
 import hashlib
 import json
@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import BaseFileLock, Timeout
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the final name only if the block ends without an error.
 
-    The folder of `path` is made. What the block wrote is flushed to disk before the name changes.
+    The folder of `path` is made. What the block wrote is flushed to disk before the name changes. An OSError of the
+    block names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: writers choose a format by it.
@@ -23,6 +26,9 @@ def atomic(path: Path) -> Iterator[Path]:
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -52,3 +58,12 @@ def sha256(path: Path) -> str:
 def digest(content: Any) -> str:
     """Return the SHA-256 in hexadecimal of a JSON-like value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def acquire_at_once(lock: BaseFileLock) -> bool:
+    """Acquire a lock if it is free, and return whether it was."""
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return False
+    return True

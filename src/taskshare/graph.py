@@ -23,16 +23,19 @@ from taskshare.config import (
     Run,
     Table,
 )
+from taskshare.devices import visible_devices
 from taskshare.errors import TaskshareError
 
 # What the jobs of training and evaluation write.
-WEIGHTS, SCORES = "weights.safetensors", "scores.parquet"
-RECORDS = ("history.parquet", "transfer.parquet", "timing.parquet", "provenance.json")
+WEIGHTS, SCORES, PROVENANCE = "weights.safetensors", "scores.parquet", "provenance.json"
+RECORDS = ("history.parquet", "transfer.parquet", "timing.parquet", PROVENANCE)
 METRICS = "metrics.json"
 CONNECTIONS, RESPONSE_MAPS, COOCCURRENCE = "connections.parquet", "response_maps.parquet", "cooccurrence.parquet"
 LIMITS, LANDMARKS_FILE, FEATURE_MAPS = "limits.json", "landmarks.parquet", "feature_maps.safetensors"
 TRAINING_FILES = (WEIGHTS, *RECORDS)
 EVALUATION_FILES = (SCORES, METRICS)
+# What stands beside the report for DVC to show: a file of metrics for each row of a table, in a folder.
+ROW_METRICS, LEARNING_CURVES, PUBLISHED = "metrics", "learning_curves.csv", "published.csv"
 # Files of a source folder that stand for its content; single images are too many to look at in every call.
 LABEL_FILES = (
     "list_*.txt",
@@ -42,6 +45,17 @@ LABEL_FILES = (
     "*_batch*",
     "batches.meta",
 )
+
+
+def row_files(name: str, table: Table) -> dict[str, str]:
+    """Return for each row label of the table `name` the file of its metrics: its path in the report's folder."""
+    paths: dict[str, str] = {}
+    for label in table.rows:
+        stem = re.sub(r"[^\w.]+", "-", label).strip("-.") or "row"
+        while (path := f"{ROW_METRICS}/{name}/{stem}.json") in paths.values():
+            stem += "_"
+        paths[label] = path
+    return paths
 
 
 class Graph:
@@ -78,7 +92,7 @@ class Graph:
         kind = self.params.source_kind(dataset)
         if kind == "synthetic":
             return f"{self.results}/data/{dataset}/synthetic.tar"
-        return f"raw/{dataset}" if kind == "download" else self.params.source(dataset)
+        return f"downloads/{dataset}" if kind == "download" else self.params.source(dataset)
 
     def source_files(self, dataset: str) -> list[str]:
         """Return the files whose change means that the raw data changed; never a folder."""
@@ -212,11 +226,18 @@ class Graph:
         ]
         return list(dict.fromkeys(paths))
 
+    def summary_files(self) -> list[str]:
+        """Return what DVC shows of the results."""
+        tables = self.params.enabled(Table)
+        rows = [path for name, table in tables.items() for path in row_files(name, table).values()]
+        return [f"{self.results}/report/{path}" for path in (LEARNING_CURVES, PUBLISHED, *rows)]
+
     def results_files(self) -> list[str]:
         """Return every versioned result but the report: what must be there for the workflow to be done."""
         return [
             *self.report_inputs(),
             *(f"{self.results}/training/{key}/{WEIGHTS}" for key in self.jobs),
+            *self.summary_files(),
         ]
 
     def dataset_json(self, dataset: str) -> str:
@@ -245,6 +266,9 @@ class Graph:
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
     def gpus_per_job(self) -> Literal[0, 1]:
-        """Return whether a training job takes a GPU on this machine."""
-        wanted = self.params.device
-        return 1 if wanted == "cuda" or (wanted == "auto" and any(Path("/dev").glob("nvidia[0-9]*"))) else 0
+        """Return whether a job that computes nets takes a place on a GPU: where one is wanted, or there is one."""
+        return 1 if self.params.device == "cuda" or self.gpu_places() else 0
+
+    def gpu_places(self) -> int:
+        """Return how many jobs the GPUs of this machine take at once."""
+        return 0 if self.params.device == "cpu" else len(visible_devices()) * self.params.jobs_per_gpu

@@ -106,6 +106,44 @@ def test_links_are_refused(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.parametrize(
+    ("kind", "refusal"),
+    [
+        (tarfile.LNKTYPE, "holds the link 'odd'"),
+        (tarfile.FIFOTYPE, "holds an unsafe entry"),
+        (tarfile.CHRTYPE, "holds an unsafe entry"),
+        (tarfile.BLKTYPE, "holds an unsafe entry"),
+    ],
+    ids=["hard link", "pipe", "character device", "block device"],
+)
+def test_what_is_no_plain_file_is_refused(tmp_path: Path, kind: bytes, refusal: str) -> None:
+    with tarfile.open(tmp_path / "faces.tar", "w") as tar:
+        entry = tarfile.TarInfo("odd")
+        entry.type, entry.linkname = kind, "/etc/passwd"
+        tar.addfile(entry)
+    work = tmp_path / "work"
+    work.mkdir()
+    with pytest.raises(TaskshareError, match=refusal), extracted(tmp_path / "faces.tar", work):
+        pass
+    assert not list(work.iterdir())
+
+
+def test_an_absolute_name_in_a_tar_stays_below_the_folder(tmp_path: Path) -> None:
+    archive = write_archive(tmp_path / "faces.tar", {f"{tmp_path}/evil": b"b"})
+    with extracted(archive) as folder:
+        assert (folder / str(tmp_path / "evil").lstrip("/")).read_bytes() == b"b"
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_device_in_a_zip_is_a_plain_file(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as zipped:
+        entry = zipfile.ZipInfo("odd")
+        entry.external_attr = 0o020666 << 16
+        zipped.writestr(entry, "pixels")
+    with extracted(tmp_path / "faces.zip") as folder:
+        assert (folder / "odd").is_file()
+
+
 def test_what_is_no_archive_is_named_with_what_is_allowed(tmp_path: Path) -> None:
     with pytest.raises(TaskshareError, match=r"gone\.zip: no such file or folder"), extracted(tmp_path / "gone.zip"):
         pass

@@ -1,7 +1,9 @@
 import json
 import os
+import re
+import shutil
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,9 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from taskshare.cli import app
 from taskshare.config import Dataset, Variant
 from taskshare.data import align, prepare
 from taskshare.data.catalogue import LANDMARK_COLUMNS
@@ -134,6 +138,86 @@ def test_bad_images_are_left_out_and_listed(faces: Path, tmp_path: Path) -> None
     assert not set(left_out) & set(table["id"])
     assert len(np.load(tmp_path / "out" / "train.npy")) == len(table) == 21
     assert table.notna().all(axis=None)
+
+
+def overwrite_pixels(path: Path) -> None:
+    """Put an image in a file's place that is damaged in its middle; its beginning and its end are whole."""
+    noise = np.random.default_rng(1).integers(0, 256, (54, 44, 3), dtype=np.uint8)
+    content = cv2.imencode(".jpg", noise)[1].tobytes()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes(200) + content[middle + 200 :])
+
+
+def edit_labels(faces: Path, edit: Callable[[str], str]) -> None:
+    path = faces / "list_attr_celeba.txt"
+    path.write_bytes(edit(path.read_text()).encode())
+
+
+FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "truncated image": (
+        lambda faces: os.truncate(faces / "img_align_celeba/000011.jpg", 300),
+        r"image 000011\.jpg: truncated",
+    ),
+    "overwritten image": (
+        lambda faces: overwrite_pixels(faces / "img_align_celeba/000011.jpg"),
+        r"image 000011\.jpg: cannot be decoded: Corrupt JPEG data",
+    ),
+    "missing row": (
+        lambda faces: edit_labels(faces, lambda text: re.sub(r"000011\.jpg.*\n", "", text).replace("30\n", "29\n", 1)),
+        r"image 000011\.jpg: no row in list_attr_celeba\.txt",
+    ),
+    "missing row that is counted": (
+        lambda faces: edit_labels(faces, lambda text: re.sub(r"000011\.jpg.*\n", "", text)),
+        r"list_attr_celeba\.txt.* line 1: says 30 images, but 29 rows",
+    ),
+    "extra column": (
+        lambda faces: edit_labels(faces, lambda text: text.replace("Odd", "Odd Hat").replace("1\n", "1 1\n")),
+        r"list_attr_celeba\.txt.* line 2: .*unknown: Hat",
+    ),
+    "extra column without a name": (
+        lambda faces: edit_labels(faces, lambda text: text.replace("1\n", "1 1\n")),
+        r"list_attr_celeba\.txt.* line 3 .*: 3 values, but 2 columns",
+    ),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_faulty_source_is_one_line_and_leaves_nothing(faces: Path, tmp_path: Path, fault: str, packed: bool) -> None:
+    damage, expected = FAULTS[fault]
+    damage(faces)
+    source = Path(shutil.make_archive(str(tmp_path / "packed"), "xztar", faces)) if packed else faces
+    assert re.match(f"taskshare: .*{expected}", refusal(source, tmp_path / "out"))
+    assert not list(tmp_path.glob("out/*"))
+
+
+@pytest.mark.parametrize("form", ["tar", "gztar", "xztar", "zip"])
+def test_a_truncated_archive_is_one_line_and_leaves_nothing(faces: Path, tmp_path: Path, form: str) -> None:
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), form, faces))
+    os.truncate(archive, archive.stat().st_size * 2 // 3)
+    line = refusal(archive, tmp_path / "out")
+    assert line.startswith(f"taskshare: {archive}: truncated or corrupt archive")
+    assert not list(tmp_path.glob("out/*"))
+
+
+def refusal(source: Path, out: Path) -> str:
+    """The one line with which the command line refuses to prepare a source."""
+    command = ["prepare", "--name", "faces", "--dataset", FACES.model_dump_json(), "--source", str(source)]
+    done = CliRunner().invoke(app, [*command, "--variant", PLAIN.model_dump_json(), "--out", str(out)])
+    assert done.exit_code == 1
+    assert done.stderr.count("\n") == 1, done.stderr or done.exception
+    return done.stderr
+
+
+def test_windows_line_ends_change_no_byte(faces: Path, tmp_path: Path) -> None:
+    run(faces, tmp_path / "unix", variant=GREY)
+    for path in faces.glob("*.txt"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    run(faces, tmp_path / "windows", variant=GREY)
+    for split in ("train", "validation", "test"):
+        for kind in ("npy", "parquet"):
+            unix, windows = (tmp_path / system / f"{split}.{kind}" for system in ("unix", "windows"))
+            assert unix.read_bytes() == windows.read_bytes()
 
 
 def test_a_split_whose_images_are_all_bad_is_an_error(faces: Path, tmp_path: Path) -> None:

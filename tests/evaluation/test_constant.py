@@ -10,9 +10,8 @@ from sklearn.metrics import accuracy_score
 
 from taskshare.config import Variant
 from taskshare.config.tasks import LANDMARK_POINTS
-from taskshare.data.catalogue import LANDMARK_COLUMNS
+from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
 from taskshare.data.images import prepare_image
-from taskshare.data.prepare import PREPARED_LANDMARKS
 from taskshare.evaluation import constant
 
 SIZE = 44

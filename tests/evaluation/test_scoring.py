@@ -148,7 +148,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(damage, trained, tmp_path):
     path = tmp_path / "weights.safetensors"
     content = trained[2].read_bytes()
     path.write_bytes(content[:-100] if damage == "truncated" else b"\x80\x04K\x01.")
-    with pytest.raises(TaskshareError, match="not a checkpoint of taskshare"):
+    with pytest.raises(TaskshareError, match="no checkpoint of taskshare"):
         weights.load(path)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from taskshare.data.prepare import PREPARED_LANDMARKS
+from taskshare.data.catalogue import PREPARED_LANDMARKS
 from taskshare.errors import TaskshareError
 from taskshare.training.objectives import objective
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from taskshare import config, device
-from taskshare.data.prepare import PREPARED_LANDMARKS
+from taskshare.data.catalogue import PREPARED_LANDMARKS
 from taskshare.networks import inherit
 from taskshare.networks.build import build_for, to_input
 from taskshare.training.objectives import objective

@@ -10,8 +10,7 @@ from taskshare import files
 from taskshare.config import Start, Variant
 from taskshare.data import manifests
 from taskshare.data.arrays import ImageArrayWriter
-from taskshare.data.catalogue import LANDMARK_COLUMNS
-from taskshare.data.prepare import PREPARED_LANDMARKS
+from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
 from taskshare.training.loop import train

@@ -93,17 +93,23 @@ class Workspace:
     def write_params(self, params):
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
-    def run(self, *command):
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    def environment(self, **variables):
+        """The tests' environment with the programs of this interpreter first; a variable of None is left out."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        wanted = {**os.environ, "PATH": path, **variables}
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    def run(self, *command, **variables):
+        environment = self.environment(**variables)
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
 
-    def snakemake(self, *arguments):
-        return self.run("snakemake", "--cores", "2", *arguments)
+    def snakemake(self, *arguments, **variables):
+        return self.run("snakemake", "--cores", "2", *arguments, **variables)
 
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory):
-    return Workspace(tmp_path_factory.mktemp("project with a space")).fill()
+    return Workspace(tmp_path_factory.mktemp("Zoë's project, größer")).fill()
 
 
 @pytest.fixture(scope="session")

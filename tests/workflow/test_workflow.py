@@ -159,6 +159,31 @@ def test_dvc_repro_calls_the_workflow_and_then_has_nothing_to_do(finished):
     assert "Data and pipelines are up to date" in second.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "provided"),
+    [
+        (["--config", "device=auto"], ["2"]),
+        (["--config", "jobs_per_gpu=3"], ["6"]),
+        (["--config", "device=cpu"], []),
+        (["--resources", "gpu=5"], ["5"]),
+    ],
+)
+def test_as_many_jobs_at_once_as_the_gpus_of_the_machine_take(finished, arguments, provided):
+    workspace, _ = finished
+    done = workspace.snakemake(*arguments, "--force", "--", "results/tiny/params.json", CUDA_VISIBLE_DEVICES="0,1")
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"Provided resources: gpu\D+(\d+)", done.stdout + done.stderr) == provided
+
+
+@pytest.mark.parametrize(("device", "taken"), [("auto", 0), ("cpu", 0), ("cuda", 1)])
+def test_training_takes_a_gpu_where_there_is_one_or_one_is_asked_for(finished, device, taken):
+    planned = finished[0].snakemake(
+        "-n", "--forcerun", "train", "--config", f"device={device}", CUDA_VISIBLE_DEVICES=""
+    )
+    assert planned.returncode == 0, planned.stderr
+    assert ("gpu=1" in planned.stdout) == bool(taken)
+
+
 def test_a_failed_job_says_why_in_the_terminal(finished, tmp_path):
     workspace, _ = finished
     archive = tmp_path / "faces.tar"

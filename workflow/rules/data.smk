@@ -18,9 +18,9 @@ rule synthesise:
 
 rule download:
     output:
-        "raw/{dataset}/download.json",
+        "downloads/{dataset}/download.json",
     log:
-        "raw/{dataset}/download.log",
+        "downloads/{dataset}/download.log",
     conda:
         "../envs/taskshare.yaml"
     params:

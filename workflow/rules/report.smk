@@ -7,13 +7,35 @@ rule parameters:
     log:
         f"{graph.results}/logs/report/parameters.log",
     localrule: True
+    conda:
+        "../envs/taskshare.yaml"
     params:
         content=graph.params_json(),
-    run:
-        Path(output[0]).write_text(params.content, encoding="utf-8")
-        Path(log[0]).write_text(
-            f"{output[0]} holds params.yaml as it was in force\n"
-        )
+    shell:
+        "printf %s {params.content:q} > {output:q}; echo {output:q} holds params.yaml as it was in force > {log:q}"
+
+
+rule summary:
+    input:
+        results=graph.report_inputs(),
+        params=f"{graph.results}/params.json",
+        published=[
+            str(path) for path in sorted(Path("reports/published").glob("*.yaml"))
+        ],
+        code=[str(path) for path in sorted(Path("src/taskshare/report").glob("*.py"))],
+    output:
+        graph.summary_files(),
+    log:
+        f"{graph.results}/logs/report/summary.log",
+    conda:
+        "../envs/taskshare.yaml"
+    params:
+        results=lambda wildcards, input: str(Path(input.params).parent),
+        out=lambda wildcards, output: str(Path(output[0]).parent),
+        published=lambda wildcards, input: str(Path(input.published[0]).parent),
+    shell:
+        "python -m taskshare summary --params {input.params:q} --results {params.results:q}"
+        " --published {params.published:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule report:

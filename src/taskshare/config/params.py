@@ -43,7 +43,11 @@ class Params(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     scale: str = Field(description="an entry of `scales`")
+    seeds: list[Annotated[int, Field(ge=0)]] | None = Field(
+        default=None, min_length=1, description="seeds of every run, instead of those of its scale"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where networks are computed")
+    jobs_per_gpu: PositiveInt = Field(default=1, description="jobs that share a GPU at most")
     data: Data = Data()
     report: Report = Report()
     datasets: dict[Name, Dataset]
@@ -163,7 +167,7 @@ class Params(BaseModel):
                 statistics=spec.parent.statistics,
             )
         for job_name, tasks in zip(self.job_names(run_name), spec.jobs.values(), strict=True):
-            for seed in spec.seeds or self.current.seeds:
+            for seed in self.seeds or spec.seeds or self.current.seeds:
                 yield Run(
                     name=job_name,
                     dataset=spec.dataset,

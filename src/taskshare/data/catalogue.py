@@ -20,6 +20,9 @@ LANDMARK_COLUMNS: tuple[str, ...] = (
 )
 """Landmark columns in the order of list_landmarks_align_celeba.txt; "left" is the left side of the image."""
 
+PREPARED_LANDMARKS: tuple[str, ...] = tuple(f"prepared_{name}" for name in LANDMARK_COLUMNS)
+"""Columns of the label table with the landmarks in pixels of the prepared image."""
+
 
 class BadImageError(Exception):
     """An image that cannot be decoded.

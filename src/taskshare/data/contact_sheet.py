@@ -11,8 +11,8 @@ import pandas as pd
 from taskshare import files
 from taskshare.config.tasks import ATTRIBUTES, LANDMARKS
 from taskshare.data.arrays import ImageArray
+from taskshare.data.catalogue import PREPARED_LANDMARKS
 from taskshare.data.labels import task_labels
-from taskshare.data.prepare import PREPARED_LANDMARKS
 
 _IMAGES = 8  # of each label
 _CELL = 64  # height and width of an image in the picture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import simplejpeg
 
 from taskshare.data.catalogue import BadImageError
 
@@ -13,7 +14,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 # First bytes of a format, the marker before its pixels, and the one that ends them. OpenCV fills the missing part of a
 # truncated image with grey and reports nothing, so the end is looked for first: behind the last pixels, since a
 # thumbnail in front has an end of its own, and some cameras write more behind it.
-_FORMATS = {b"\xff\xd8": (b"\xff\xda", b"\xff\xd9"), b"\x89PNG": (b"IDAT", b"IEND")}
+_JPEG, _PNG = b"\xff\xd8", b"\x89PNG"
+_FORMATS = {_JPEG: (b"\xff\xda", b"\xff\xd9"), _PNG: (b"IDAT", b"IEND")}
 
 
 def is_image(name: str) -> bool:
@@ -43,6 +45,8 @@ class ImageFiles:
         pixels, end = (content.rfind(marker) for marker in markers)
         if end < pixels or end == -1:
             raise BadImageError(id, "truncated: the end of the file is missing")
+        if content.startswith(_JPEG):
+            _check_jpeg(id, content)
         try:
             # Landmarks refer to the pixels as stored, so an orientation tag is not applied.
             flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -52,3 +56,14 @@ class ImageFiles:
         if image is None:
             raise BadImageError(id, "cannot be decoded")
         return image
+
+
+def _check_jpeg(id: str, content: bytes) -> None:
+    """Refuse a JPEG whose data are damaged. OpenCV makes a picture of it all the same; of a PNG it does not.
+
+    All of the data are read, but an eighth of the size is decoded: a third of the time.
+    """
+    try:
+        simplejpeg.decode_jpeg(content, "GRAY", fastdct=True, min_height=1, min_width=1)
+    except ValueError as error:
+        raise BadImageError(id, f"cannot be decoded: {error}") from None

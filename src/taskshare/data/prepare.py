@@ -21,13 +21,10 @@ from taskshare import files
 from taskshare.config import SPLITS, Dataset, Split, Variant
 from taskshare.data.align import LandmarkError
 from taskshare.data.arrays import ImageArrayWriter
-from taskshare.data.catalogue import LANDMARK_COLUMNS, BadImageError, Catalogue
+from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS, BadImageError, Catalogue
 from taskshare.data.images import prepare_image
 from taskshare.data.sources import open_source
 from taskshare.errors import TaskshareError
-
-PREPARED_LANDMARKS: tuple[str, ...] = tuple(f"prepared_{name}" for name in LANDMARK_COLUMNS)
-"""Columns of the label table with the landmarks in pixels of the prepared image."""
 
 _CHUNK = 64  # images that travel to a process at a time
 _SECONDS_PER_LINE = 10  # of progress in a log

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from taskshare import files
-from taskshare.data.catalogue import LANDMARK_COLUMNS
-from taskshare.data.prepare import PREPARED_LANDMARKS
+from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
 from taskshare.evaluation import landmarks
 from taskshare.evaluation.metrics import measure as measure_labels
 

@@ -64,8 +64,8 @@ def measure(nets: Mapping[str, Sequence[Run]], batch_size: int, out: Path, wante
     )
     for (label, name), median in seconds.items():
         found[label][name] = median
-    device_name, processor = device.describe(where)
-    where_and_what = {"device": device_name, "processor": processor, "threads": threads, "size": size}
+    machine = device.describe(where)
+    where_and_what = {"device": machine["device"], "processor": machine["processor"], "threads": threads, "size": size}
     files.write_json(out, {**where_and_what, "batch_size": batch_size, "nets": found})
 
 

@@ -7,8 +7,7 @@ import pandas as pd
 
 from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.data.align import map_points, similarity
-from taskshare.data.catalogue import LANDMARK_COLUMNS
-from taskshare.data.prepare import PREPARED_LANDMARKS
+from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
 
 DETECTED = 0.1
 """A point is found if its error is at most this (alpha in eq 2)."""

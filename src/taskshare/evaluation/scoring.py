@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from taskshare import files
+from taskshare import device, files
 from taskshare.config.tasks import ATTRIBUTES
 from taskshare.data.arrays import ImageArray
-from taskshare.data.catalogue import LANDMARK_COLUMNS
+from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
 from taskshare.data.labels import has_both_labels, task_labels
-from taskshare.data.prepare import PREPARED_LANDMARKS
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import landmarks
 from taskshare.evaluation.metrics import measure
@@ -72,7 +71,13 @@ def evaluate(checkpoint: Path, prepared: Path, split: str, out: Path, wanted_dev
         tasks[task] = measure(labels[part], decisions[part, column] > 0)
     with files.atomic(out / SCORES) as partial:
         pd.concat(rows, ignore_index=True).to_parquet(partial, index=False)
-    metrics = {"run": run.name, "seed": run.seed, "split": split, "tasks": tasks}
+    metrics = {
+        "run": run.name,
+        "seed": run.seed,
+        "split": split,
+        "tasks": tasks,
+        "machine": device.describe(where),
+    }
     files.write_json(out / METRICS, metrics)
     return metrics
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
 from taskshare import device, files
@@ -18,6 +19,7 @@ from taskshare.config import Network, Run, Training, VggNetwork
 from taskshare.config.checks import can_start, wanted_parent
 from taskshare.data.arrays import ImageArray
 from taskshare.errors import TaskshareError
+from taskshare.graph import PROVENANCE, TRAINING_FILES, WEIGHTS
 from taskshare.networks import inherit, weights
 from taskshare.networks.build import SharingNetwork, build_for, count_parameters, to_input
 from taskshare.networks.dynamic import ParallelSubnets
@@ -43,7 +45,7 @@ def train(
 
     While it is under way, a folder `work-DIGEST` in `out` holds its checkpoint; the digest is that of configuration
     and inputs, so a changed run never goes on from another's state. A run that was killed and goes on ends in the
-    same bytes as one that was not.
+    same bytes as one that was not. Of two processes that are asked for the same, one trains and the other waits.
 
     Args:
         run: what to train.
@@ -57,6 +59,30 @@ def train(
         TaskshareError: if the loss is no longer finite, there is nothing to validate on though selection needs it, or
             `parent` is not a checkpoint that the run can start from.
     """
+    out.mkdir(parents=True, exist_ok=True)
+    lock_file = out / ".lock"
+    lock = FileLock(lock_file)
+    waited = not files.acquire_at_once(lock)
+    if waited:
+        # Its Snakemake was killed, and a second one asks for the same.
+        _say(f"{run.key}: another process trains it; waits for its result")
+        lock.acquire()
+    try:
+        _train(run, prepared, manifests, out, wanted_device, parent, may_be_finished=waited)
+    finally:
+        lock_file.unlink(missing_ok=True)
+        lock.release()
+
+
+def _train(
+    run: Run,
+    prepared: Path,
+    manifests: list[Path],
+    out: Path,
+    wanted_device: str,
+    parent: Path | None,
+    may_be_finished: bool,
+) -> None:
     started, code = datetime.datetime.now(datetime.UTC), provenance.code()
     images = [prepared / f"{split}.{kind}" for split in run.splits for kind in ("npy", "parquet")]
     inherited = _inherited(run, parent)
@@ -64,16 +90,19 @@ def train(
     if parent is not None:
         inputs[f"parent {parent.name}"] = files.sha256(parent)
     configuration = run.model_dump()
+    if may_be_finished and _is_finished(out, configuration, inputs):
+        _say(f"{run.key}: finished by the other process")
+        return
     work = out / f"work-{files.digest([configuration, inputs])[:16]}"
     device.set_up(run.training.threads)
     session = _Session(run, prepared, manifests, device.choose(wanted_device), inherited)
     session.run_to_end(work / "checkpoint.pt")
 
-    weights.save(out / "weights.safetensors", session.selected_network(), run)
+    weights.save(out / WEIGHTS, session.selected_network(), run)
     session.history.write(out)
-    device_name, processor = device.describe(session.device)
+    machine = device.describe(session.device)
     files.write_json(
-        out / "provenance.json",
+        out / PROVENANCE,
         {
             "run": configuration,
             "configuration_digest": files.digest(configuration),
@@ -81,8 +110,8 @@ def train(
             "start": session.start_record(),
             **code,
             "versions": provenance.versions(),
-            "device": device_name,
-            "processor": processor,
+            "device": machine["device"],
+            "processor": machine["processor"],
             "precision": "bfloat16" if session.bfloat16 else "float32",
             "parameters": count_parameters(session.network),
             "selected_iteration": session.selected_iteration,
@@ -95,6 +124,14 @@ def train(
     )
     for folder in out.glob("work-*"):  # this run's, and those of configurations that were given up
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_finished(out: Path, configuration: dict[str, Any], inputs: dict[str, str]) -> bool:
+    """Return whether a run has been trained from these inputs, and nothing of it was removed since."""
+    if not all((out / name).exists() for name in TRAINING_FILES):
+        return False
+    found = files.read_json(out / PROVENANCE)
+    return found["configuration_digest"] == files.digest(configuration) and found["inputs"] == inputs
 
 
 def _inherited(run: Run, parent: Path | None) -> dict[str, Tensor]:

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from taskshare.config import Run
 from taskshare.config.tasks import LANDMARKS, answers, selection_score
+from taskshare.data.catalogue import PREPARED_LANDMARKS
 from taskshare.data.labels import has_both_labels, task_labels
-from taskshare.data.prepare import PREPARED_LANDMARKS
 from taskshare.errors import TaskshareError
 from taskshare.evaluation.landmarks import DETECTED, detected, errors, to_fractions
 from taskshare.evaluation.metrics import class_accuracies

@@ -11,8 +11,7 @@ import pandas as pd
 from taskshare.config import Landmarks, Params, Run
 from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.data.arrays import ImageArray
-from taskshare.data.catalogue import LANDMARK_COLUMNS
-from taskshare.data.prepare import PREPARED_LANDMARKS
+from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
 from taskshare.evaluation.landmarks import DETECTED, constant_errors, detected, points, to_original, turn
 from taskshare.report import figures, svg
 from taskshare.report.analyses import drawing as pictures

@@ -1,0 +1,342 @@
+"""Whether recorded results follow from their checkpoints: each is evaluated anew and compared, nothing is trained."""
+
+import itertools
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+
+from taskshare import device, files
+from taskshare.config import Params, Run, Table
+from taskshare.errors import TaskshareError
+from taskshare.evaluation import scoring
+from taskshare.evaluation.landmarks import DETECTED
+from taskshare.graph import LANDMARKS_FILE, METRICS, SCORES, WEIGHTS
+from taskshare.report.published import PublishedTable, load_published
+from taskshare.report.results import Results
+from taskshare.report.rows import Cell
+from taskshare.report.tables import ComparisonTable, comparison_table
+
+THRESHOLD = 0.5
+"""A score above it is a decision for the label 1."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Largest differences that are accepted.
+
+    Metrics and table cells have no tolerance of their own. They may differ by what follows from the decisions that lie
+    nearer to their threshold than the tolerance, for those may turn: none in most tables.
+    """
+
+    score: float
+    """Of a probability, 0 to 1."""
+    pixels: float
+    """Of a predicted landmark, in pixels of the original image."""
+    error: float
+    """Of a landmark's error, in distances of the eyes; of errors above 1, their share."""
+
+
+EXACT = Tolerance(0, 0, 0)
+"""Of results of the same device, processor and version of torch."""
+
+ELSEWHERE = Tolerance(score=1e-4, pixels=1e-3, error=1e-4)
+"""Of results of another one, which adds up the same float32 numbers in another order.
+
+A sum of n float32 products is off by some sqrt(n) * 6e-8 of its size: 4e-6 for the widest layers here, with n near
+5000. Ten layers make 4e-5, or 4e-4 for a logit of 10, and a probability moves by a quarter of that at most: 1e-4.
+Seen with other kernels and instruction sets, on the nets of the demonstration and on some of scale mini: 1e-5, 4e-5
+pixels and 2e-6, and none of 600,000 decisions turned.
+"""
+
+# Sums of shares are rounded: a bound that is met exactly shall hold.
+ROUNDING = 1 + 1e-9
+
+
+class Limit(NamedTuple):
+    """By how much a column may differ, and the unit that its differences are told in."""
+
+    unit: str
+    absolute: float
+    relative: float = 0.0
+
+
+@dataclass
+class Comparison:
+    """What was found of one job: what differs too much, and the largest differences by their unit."""
+
+    wrong: list[str] = field(default_factory=list)
+    largest: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        """`differs`, `equal`, or `within the tolerance`."""
+        return "differs" if self.wrong else "within the tolerance" if any(self.largest.values()) else "equal"
+
+    def note(self, unit: str, difference: float) -> None:
+        """Keep the larger one of a unit's differences."""
+        self.largest[unit] = max(self.largest.get(unit, 0.0), difference)
+
+
+class _Evaluation:
+    """What the evaluation of a job wrote.
+
+    Raises:
+        TaskshareError: a file that cannot be read.
+    """
+
+    def __init__(self, results: Path, run: Run) -> None:
+        stored = Results(results)
+        self.scores = cast(pd.DataFrame, stored.scores(run.name, run.seed))
+        self.landmarks = stored.landmarks(run.name, run.seed)
+        stored.metrics(run.name, run.seed)  # raises if damaged
+        self.metrics = cast(dict[str, Any], files.read_json(results / "evaluation" / run.key / METRICS))
+
+
+def verify(
+    params: Params,
+    results: Path,
+    published: Path,
+    wanted_device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> bool:
+    """Evaluate every enabled job's checkpoint anew and compare scores, landmarks, metrics and table cells.
+
+    It reads weights, prepared test images and recorded evaluations, and writes nothing there. What a job records of
+    the same machine must be equal to the last bit, else it must lie within `ELSEWHERE`.
+
+    Args:
+        params: The configuration.
+        results: The scale's folder of results, results/SCALE.
+        published: The folder of published numbers, whose columns the tables have.
+        wanted_device: `auto`, `cpu` or `cuda`.
+        say: Takes a line for each job and each table cell that differs, and a last line with counts.
+
+    Returns:
+        Whether nothing differs.
+
+    Raises:
+        TaskshareError: a file that is needed is not there.
+    """
+    jobs = params.enabled_jobs()
+    _need(results, jobs)
+    here = device.describe(device.choose(wanted_device))
+    say(f"{len(jobs)} jobs, evaluated on {', '.join(here.values())}")
+    found: list[Comparison] = []
+    with tempfile.TemporaryDirectory(prefix="taskshare-verify-") as temporary:
+        anew, margins = Path(temporary) / "anew", Path(temporary) / "margins"
+        for key, run in jobs.items():
+            comparison = _verify_job(results, anew, margins, key, run, wanted_device)
+            found.append(comparison)
+            say(f"{key}: {'; '.join([comparison.state, *(comparison.wrong or _words(comparison.largest))])}")
+        cells, count = _verify_tables(params, published, results, anew, margins)
+    for line in cells.wrong:
+        say(line)
+    total = Comparison()
+    for unit, difference in itertools.chain(*(item.largest.items() for item in (*found, cells))):
+        total.note(unit, difference)
+    states = [item.state for item in found]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(["equal", *sorted(states)]))
+    say(
+        f"{len(jobs)} jobs: {counts}; {count} table cells: {count - len(cells.wrong)} agree, "
+        f"{len(cells.wrong)} differ; largest difference: {', '.join(_words(total.largest)) or 'none'}"
+    )
+    return not cells.wrong and "differs" not in states
+
+
+def _need(results: Path, jobs: Mapping[str, Run]) -> None:
+    wanted: dict[Path, None] = {}
+    for key, run in jobs.items():
+        wanted[results / "training" / key / WEIGHTS] = None
+        names = (SCORES, METRICS, LANDMARKS_FILE) if run.finds_landmarks else (SCORES, METRICS)
+        wanted.update(dict.fromkeys(results / "evaluation" / key / name for name in names))
+        wanted.update(dict.fromkeys(_prepared(results, run) / f"test.{kind}" for kind in ("npy", "parquet")))
+    missing = [path for path in wanted if not path.is_file()]
+    if missing:
+        raise TaskshareError(
+            f"{missing[0]}: not there (missing files: {len(missing)}); fetch them with `dvc pull`, or make them with "
+            "snakemake"
+        )
+
+
+def _prepared(results: Path, run: Run) -> Path:
+    return results / "data" / run.dataset / run.variant_name
+
+
+def _verify_job(results: Path, anew: Path, margins: Path, key: str, run: Run, wanted_device: str) -> Comparison:
+    """Compare one job; its new metrics stay in `anew`, by what they may differ in `margins`."""
+    comparison = Comparison()
+    try:
+        recorded = _Evaluation(results, run)
+        fresh_folder = anew / "evaluation" / key
+        checkpoint = results / "training" / key / WEIGHTS
+        scoring.evaluate(checkpoint, _prepared(results, run), "test", fresh_folder, wanted_device)
+        fresh = _Evaluation(anew, run)
+    except TaskshareError as error:
+        comparison.wrong.append(str(error))
+        return comparison
+    # A scale has more scores than a disk for temporary files may bear.
+    for name in (SCORES, LANDMARKS_FILE):
+        (fresh_folder / name).unlink(missing_ok=True)
+    tolerance = EXACT if recorded.metrics.get("machine") == fresh.metrics["machine"] else ELSEWHERE
+    limits = {"score": Limit("in a score", tolerance.score)}
+    _compare_tables(comparison, SCORES, recorded.scores, fresh.scores, limits)
+    margin = {str(task): _score_margins(part, tolerance.score) for task, part in recorded.scores.groupby("task")}
+    if recorded.landmarks is not None and fresh.landmarks is not None:
+        limits = dict.fromkeys(("predicted_x", "predicted_y"), Limit("pixels", tolerance.pixels))
+        limits["error"] = Limit("eye distances", tolerance.error, tolerance.error)
+        _compare_tables(comparison, LANDMARKS_FILE, recorded.landmarks, fresh.landmarks, limits)
+        points = recorded.landmarks.groupby("landmark")
+        margin |= {str(point): _landmark_margins(part, tolerance.error) for point, part in points}
+    _compare_metrics(comparison, recorded.metrics, fresh.metrics, margin)
+    files.write_json(margins / "evaluation" / key / METRICS, {"tasks": margin})
+    return comparison
+
+
+def _compare_tables(
+    comparison: Comparison,
+    name: str,
+    recorded: pd.DataFrame,
+    fresh: pd.DataFrame,
+    limits: Mapping[str, Limit],
+) -> None:
+    """Compare some columns within limits, and all others for equality."""
+    same = list(recorded.columns.difference([*limits], sort=False))
+    if list(recorded.columns) != list(fresh.columns) or not recorded[same].equals(fresh[same]):
+        comparison.wrong.append(f"{name}: other rows, or other {', '.join(same)}")
+        return
+    for column, limit in limits.items():
+        old, new = (table[column].to_numpy(np.float64) for table in (recorded, fresh))
+        near = np.isclose(new, old, rtol=limit.relative, atol=limit.absolute, equal_nan=True)
+        difference = np.where(np.isnan(old) & np.isnan(new), 0, np.abs(new - old))
+        comparison.note(limit.unit, float(difference.max(initial=0)))
+        if not near.all():
+            place = int(np.argmax(np.where(near, -1, np.nan_to_num(difference, nan=np.inf))))
+            which = ", ".join(str(value) for value in recorded[same].iloc[place, :2])
+            values = f"{column} {new[place]:.6g}, recorded {old[place]:.6g}"
+            comparison.wrong.append(f"{name}: {which}: {values}{_more(int((~near).sum()))}")
+
+
+def _score_margins(part: pd.DataFrame, limit: float) -> dict[str, float]:
+    """By how much a task's metrics may differ if every decision turns that is nearer to the threshold than `limit`.
+
+    The variance p(1-p) of a share p that moves by d moves by d at most, and a root by the root of that.
+    """
+    turns = np.abs(part["score"].to_numpy(np.float64) - THRESHOLD) < limit
+    positive = (part["label"] == 1).to_numpy()
+    counts = {True: int(positive.sum()), False: int((~positive).sum())}
+    shares = {
+        label: ROUNDING * float(turns[positive == label].mean()) if count else math.nan
+        for label, count in counts.items()
+    }
+    share = ROUNDING * float(turns.mean())
+    return {
+        "balanced_accuracy": (shares[True] + shares[False]) / 2,
+        "accuracy_positives": shares[True],
+        "accuracy_negatives": shares[False],
+        "accuracy": share,
+        "accuracy_standard_error": math.sqrt(share / len(part)),
+        "standard_error": 0.5 * math.sqrt(sum(shares[label] / max(1, count) for label, count in counts.items())),
+        "positives": 0,
+        "negatives": 0,
+    }
+
+
+def _landmark_margins(part: pd.DataFrame, limit: float) -> dict[str, float]:
+    """By how much a landmark's metrics may differ if every error moves by `limit`; see `_score_margins`."""
+    errors = part["error"].to_numpy(np.float64)
+    moves = limit * (1 + errors)
+    share = ROUNDING * float((np.abs(errors - DETECTED) < moves).mean())
+    return {
+        "detection_rate": share,
+        "standard_error": math.sqrt(share / len(part)),
+        "normalised_error": float(moves.mean()),
+        "images": 0,
+    }
+
+
+def _compare_metrics(
+    comparison: Comparison,
+    recorded: dict[str, Any],
+    fresh: dict[str, Any],
+    margins: Mapping[str, Mapping[str, float]],
+) -> None:
+    def facts(content: dict[str, Any]) -> list[Any]:
+        return [content[key] for key in ("run", "seed", "split")] + [
+            (task, sorted(values)) for task, values in sorted(content["tasks"].items())
+        ]
+
+    if facts(recorded) != facts(fresh):
+        comparison.wrong.append(f"{METRICS}: of another run, split, or other tasks")
+        return
+    wrong = []
+    for task, values in recorded["tasks"].items():
+        for key, old in values.items():
+            new = fresh["tasks"][task][key]
+            margin = margins.get(task, {}).get(key, 0.0)
+            if not (_close(old, new, margin) or (math.isnan(old) and math.isnan(new))):
+                wrong.append(f"{METRICS}: {task}: {key} {new:.6g}, recorded {old:.6g}")
+    if wrong:
+        comparison.wrong.append(wrong[0] + _more(len(wrong)))
+
+
+def _close(old: float, new: float, margin: float) -> bool:
+    return old == new or abs(new - old) <= margin
+
+
+def _verify_tables(
+    params: Params, published: Path, recorded: Path, anew: Path, margins: Path
+) -> tuple[Comparison, int]:
+    """Compare the cells of every table, computed from the metrics in each of the folders; return their number too."""
+    comparison, count, words = Comparison(), 0, load_published(published)
+    for name, experiment in params.enabled(Table).items():
+        item = words.get(name)
+        printed = item if isinstance(item, PublishedTable) else None
+        tables = (
+            comparison_table(params, name, experiment, printed, Results(root), synthetic=False)
+            for root in (recorded, anew, margins)
+        )
+        count += _compare_cells(comparison, *tables)
+    return comparison, count
+
+
+def _compare_cells(
+    comparison: Comparison, recorded: ComparisonTable, fresh: ComparisonTable, margins: ComparisonTable
+) -> int:
+    """Compare the cells of a table and return how many there are.
+
+    A cell is a mean of metrics, so the same mean of their margins is the cell's margin.
+    """
+    count = 0
+    for (row, old), (_, new), (_, margin) in zip(_cells(recorded), _cells(fresh), _cells(margins), strict=True):
+        if old.ours is None and new.ours is None:
+            continue
+        count += 1
+        if old.ours and new.ours:
+            comparison.note("points in a table cell", abs(new.ours.mean - old.ours.mean))
+            if _close(old.ours.mean, new.ours.mean, margin.ours.mean if margin.ours else 0.0):
+                continue
+        texts = [f"{cell.ours.mean:.4f}" if cell.ours else "none" for cell in (new, old)]
+        comparison.wrong.append(f"{recorded.id}: {row}, {old.column}: {texts[0]}, recorded {texts[1]}")
+    return count
+
+
+def _cells(table: ComparisonTable) -> Iterator[tuple[str, Cell]]:
+    """Yield a table's cells with the labels of their rows, those of balanced accuracy too."""
+    balanced = table.balanced.rows if table.balanced else []
+    for suffix, rows in (("", table.rows), (" (balanced accuracy)", balanced)):
+        for row in rows:
+            yield from ((row.label + suffix, cell) for cell in row.cells)
+
+
+def _words(largest: Mapping[str, float]) -> list[str]:
+    return [f"{value:.2g} {unit}" for unit, value in largest.items() if value]
+
+
+def _more(count: int) -> str:
+    return f" (and {count - 1} more)" if count > 1 else ""
