@@ -73,6 +73,16 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
 
 
+# Jobs of seconds, and what needs the network: on a cluster they run where Snakemake was called.
+localrules:
+    constant,
+    contact_sheet,
+    download,
+    manifest,
+    report,
+    summary,
+
+
 rule all:
     default_target: True
     input:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +20,9 @@ def atomic(path: Path) -> Iterator[Path]:
     block names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     # The suffix stays last: writers choose a format by it.
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    partial = path.with_name(f".{path.stem}.{platform.node()}-{os.getpid()}.partial{path.suffix}")
     try:
         yield partial
         with partial.open("rb+") as file:
@@ -31,6 +33,25 @@ def atomic(path: Path) -> Iterator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes of this machine that were killed have left of `path`."""
+    host = f".{path.stem}.{platform.node()}-"
+    for leftover in path.parent.glob(f".*.partial{path.suffix}"):
+        number = leftover.name.removeprefix(host).removesuffix(f".partial{path.suffix}")
+        if leftover.name.startswith(host) and number.isdecimal() and not _is_alive(int(number)):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # asks only
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is another user's
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -38,6 +38,8 @@ JobAcctGatherType=jobacct_gather/none
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
+JobRequeue=0
+MinJobAge=3600
 SchedulerParameters=sched_interval=2,bf_interval=2
 SlurmdParameters=config_overrides
 GresTypes=gpu

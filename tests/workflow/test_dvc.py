@@ -95,8 +95,9 @@ def original(tmp_path_factory, request):
 
 @pytest.fixture(scope="module")
 def clone(original, tmp_path_factory):
-    """The same on another machine: git clone, dvc pull."""
+    """The same on another machine: git clone, dvc pull. Its user has links to DVC's cache wherever a project allows."""
     repository = original.clone(tmp_path_factory.mktemp("elsewhere") / "clone")
+    repository.succeed("dvc", "config", "--global", "cache.type", "hardlink")
     assert "fetched" in repository.succeed("dvc", "pull")
     return repository
 
@@ -121,6 +122,11 @@ class TestClone:
         assert report.read_bytes() == (original.folder / path).read_bytes()
         numbers = [float(value) for value in cells_of(report).values()]
         assert len(numbers) > 20
+
+    def test_what_snakemake_rewrites_in_place_is_no_link_to_the_cache(self, clone):
+        records = [path for path in (clone.folder / ".snakemake/metadata").rglob("*") if path.is_file()]
+        assert records
+        assert {path.stat().st_nlink for path in records} == {1}
 
     def test_half_written_files_and_checkpoints_of_unfinished_training_are_not_versioned(self, clone):
         folder = clone.folder / f"{graph_of(clone).results}/training/some-run/seed1"
@@ -230,6 +236,19 @@ def test_an_experiment_can_be_left_again(experiment):
     repository.succeed("dvc", "exp", "apply", "second-seed")
     assert metrics_of(repository) != metrics
     assert config.load(repository.folder / "params.yaml").seeds == [2]
+
+
+def test_every_file_of_every_scale_is_told_by_its_checksum():
+    params = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
+    profile = yaml.safe_load((PROJECT / "profiles/default/profile.yaml").read_text(encoding="utf-8"))
+    sides = [
+        side
+        for scale in params["scales"].values()
+        for sizes in scale["image_sizes"].values()
+        for side in sizes.values()
+    ]
+    images, channels = 162_770, 3  # CelebA's training images
+    assert images * max(sides) ** 2 * channels < profile["max-checksum-file-size"]
 
 
 def test_a_changed_key_of_the_first_block_leaves_all_else_of_params_yaml_as_it_was(tmp_path):

@@ -60,31 +60,36 @@ def local(prepared, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def survived(prepared, tmp_path_factory):
+def slurm(tmp_path_factory):
+    with cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def survived(slurm, prepared, tmp_path_factory):
     """The jobs through Slurm: after its first checkpoint one loses its node, another is cancelled."""
-    with cluster(tmp_path_factory.mktemp("cluster")) as slurm:
-        workspace = copied(prepared, tmp_path_factory.mktemp("slurm") / "copy")
-        said = workspace.folder / "said.txt"
-        command = ["snakemake", "--profile", "profiles/slurm", *GPU, *STATUS, "--", *WEIGHTS]
-        with said.open("w") as output:
-            snakemake = subprocess.Popen(
-                command, cwd=workspace.folder, env=workspace.environment(), stdout=output, stderr=output
-            )
-        try:
-            _, node = training(slurm, workspace, LOST_WITH_ITS_NODE)
-            slurm.kill_node(node)
-            slurm.call("scontrol", "update", f"nodename={node}", "state=down", "reason=power cut")
-            job, _ = training(slurm, workspace, CANCELLED)
-            slurm.call("scancel", job)
-            slurm.start_node(node)
-            slurm.call("scontrol", "update", f"nodename={node}", "state=resume")
-            wait_until(lambda: slurm.state(node) in ("idle", "mixed"))
-            returncode = snakemake.wait(300)
-        finally:
-            snakemake.kill()
-            snakemake.wait()
-        records = {job: slurm.call("scontrol", "show", "job", job) for job, _, _ in slurm.jobs("--states=all")}
-        yield SimpleNamespace(workspace=workspace, returncode=returncode, said=said.read_text(), records=records)
+    workspace = copied(prepared, tmp_path_factory.mktemp("slurm") / "copy")
+    said = workspace.folder / "said.txt"
+    command = ["snakemake", "--profile", "profiles/slurm", *GPU, *STATUS, "--", *WEIGHTS]
+    with said.open("w") as output:
+        snakemake = subprocess.Popen(
+            command, cwd=workspace.folder, env=workspace.environment(), stdout=output, stderr=output
+        )
+    try:
+        _, node = training(slurm, workspace, LOST_WITH_ITS_NODE)
+        slurm.kill_node(node)
+        slurm.call("scontrol", "update", f"nodename={node}", "state=down", "reason=power cut")
+        job, _ = training(slurm, workspace, CANCELLED)
+        slurm.call("scancel", job)
+        slurm.start_node(node)
+        slurm.call("scontrol", "update", f"nodename={node}", "state=resume")
+        wait_until(lambda: slurm.state(node) in ("idle", "mixed"))
+        returncode = snakemake.wait(300)
+    finally:
+        snakemake.kill()
+        snakemake.wait()
+    records = {job: slurm.call("scontrol", "show", "job", job) for job, _, _ in slurm.jobs("--states=all")}
+    return SimpleNamespace(workspace=workspace, returncode=returncode, said=said.read_text(), records=records)
 
 
 def training(slurm, workspace, run):

@@ -54,7 +54,13 @@ rule prepare:
             wildcards.dataset, wildcards.variant
         ),
         kind=lambda wildcards: graph.params.source_kind(wildcards.dataset),
-        source=lambda wildcards: graph.source_path(wildcards.dataset),
+        # An archive is the rule's only input; of a folder, the inputs are no more than what stands for it.
+        source=lambda wildcards, input: (
+            str(input[0])
+            if graph.source_files(wildcards.dataset)
+            == [graph.source_path(wildcards.dataset)]
+            else graph.source_path(wildcards.dataset)
+        ),
         out=lambda wildcards, output: str(Path(output[0]).parent),
         on_bad_image=graph.params.data.on_bad_image,
     shell:
@@ -92,9 +98,12 @@ rule contact_sheet:
         "../envs/taskshare.yaml"
     params:
         dataset=lambda wildcards: graph.dataset_json(wildcards.dataset),
-        prepared=lambda wildcards, output: str(Path(output[0]).parent),
-        tasks=lambda wildcards, output: [
-            f"--tasks={task}" for task in graph.variants()[str(Path(output[0]).parent)]
+        prepared=lambda wildcards, input: str(Path(input.images).parent),
+        tasks=lambda wildcards: [
+            f"--tasks={task}"
+            for task in graph.variants()[
+                f"{graph.results}/data/{wildcards.dataset}/{wildcards.variant}"
+            ]
         ],
     shell:
         "python -m taskshare contact-sheet --prepared {params.prepared:q} --dataset {params.dataset:q}"

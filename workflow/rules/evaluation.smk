@@ -16,9 +16,7 @@ rule evaluate:
     resources:
         gpu=graph.gpus_per_job(),
     params:
-        prepared=lambda wildcards: graph.prepared(
-            graph.job(wildcards.run, wildcards.seed)
-        ),
+        prepared=lambda wildcards, input: str(Path(input.prepared[0]).parent),
         out=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m taskshare evaluate --checkpoint {input.weights:q} --prepared {params.prepared:q}"
@@ -82,9 +80,7 @@ rule response_maps:
     resources:
         gpu=graph.gpus_per_job(),
     params:
-        prepared=lambda wildcards: graph.prepared(
-            graph.job(wildcards.run, wildcards.seed)
-        ),
+        prepared=lambda wildcards, input: str(Path(input.prepared[0]).parent),
         out=lambda wildcards, output: str(Path(output[0]).parent),
         layer=lambda wildcards: graph.map_layer(wildcards.run),
     shell:
@@ -107,9 +103,7 @@ rule connections:
     resources:
         gpu=graph.gpus_per_job(),
     params:
-        prepared=lambda wildcards: graph.prepared(
-            graph.job(wildcards.run, wildcards.seed)
-        ),
+        prepared=lambda wildcards, input: str(Path(input.prepared[0]).parent),
         out=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m taskshare connections --checkpoint {input.weights:q} --prepared {params.prepared:q}"
@@ -131,9 +125,7 @@ rule limits:
     resources:
         gpu=graph.gpus_per_job(),
     params:
-        prepared=lambda wildcards: graph.prepared(
-            graph.job(wildcards.run, wildcards.seed)
-        ),
+        prepared=lambda wildcards, input: str(Path(input.prepared[0]).parent),
         out=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m taskshare limits --checkpoint {input.weights:q} --prepared {params.prepared:q}"
@@ -155,9 +147,7 @@ rule feature_maps:
     resources:
         gpu=graph.gpus_per_job(),
     params:
-        prepared=lambda wildcards: graph.prepared(
-            graph.job(wildcards.run, wildcards.seed)
-        ),
+        prepared=lambda wildcards, input: str(Path(input.prepared[0]).parent),
         block=lambda wildcards: graph.map_block(wildcards.run),
     shell:
         "python -m taskshare feature-maps --checkpoint {input.weights:q} --prepared {params.prepared:q}"

@@ -20,9 +20,13 @@ rule summary:
         results=graph.report_inputs(),
         params=f"{graph.results}/params.json",
         published=[
-            str(path) for path in sorted(Path("reports/published").glob("*.yaml"))
+            local(str(path))
+            for path in sorted(Path("reports/published").glob("*.yaml"))
         ],
-        code=[str(path) for path in sorted(Path("src/taskshare/report").glob("*.py"))],
+        code=[
+            local(str(path))
+            for path in sorted(Path("src/taskshare/report").glob("*.py"))
+        ],
     output:
         graph.summary_files(),
     log:
@@ -43,17 +47,17 @@ rule report:
         results=graph.report_inputs(),
         params=f"{graph.results}/params.json",
         templates=[
-            str(path)
+            local(str(path))
             for path in sorted(Path("reports").rglob("*"))
             if path.suffix in (".j2", ".yaml", ".css")
         ],
         # The claims are judged with the statistics of the evaluation phase.
         code=[
-            str(path)
+            local(str(path))
             for phase in ("evaluation", "report")
             for path in sorted(Path(f"src/taskshare/{phase}").rglob("*.py"))
         ]
-        + ["src/taskshare/networks/plan.py"],
+        + [local("src/taskshare/networks/plan.py")],
     output:
         f"{graph.results}/report/report.html",
     log:

@@ -22,9 +22,7 @@ rule train:
         gpu=graph.gpus_per_job(),
     params:
         run=lambda wildcards: graph.job_json(wildcards.run, wildcards.seed),
-        prepared=lambda wildcards: graph.prepared(
-            graph.job(wildcards.run, wildcards.seed)
-        ),
+        prepared=lambda wildcards, input: str(Path(input.prepared[0]).parent),
         manifests=lambda wildcards, input: [
             f"--manifests={path}" for path in input.manifests
         ],
