@@ -1,7 +1,6 @@
 # make report: the demonstration, from nothing to the HTML report. make test: linters, types and tests.
 # make plan SCALE=paper: what a scale costs, before anything runs. make verify: checkpoints against recorded numbers.
 # Both take more options of their verb: make plan OPTIONS="--device cuda".
-SCALE ?= demo
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -15,10 +14,10 @@ report: $(VENV)/installed
 	@echo "Report:" $(CURDIR)/results/*/report/report.html
 
 plan: $(VENV)/installed
-	python -m taskshare plan --set scale=$(SCALE) $(OPTIONS)
+	python -m taskshare plan $(if $(SCALE),--set scale=$(SCALE)) $(OPTIONS)
 
 verify: $(VENV)/installed
-	python -m taskshare verify --set scale=$(SCALE) $(OPTIONS)
+	python -m taskshare verify $(if $(SCALE),--set scale=$(SCALE)) $(OPTIONS)
 
 # Two files of tests at a time: most tests keep one core busy.
 test: lint

@@ -353,7 +353,8 @@ def verify(
 
     loaded = config.load(params, _overrides(overrides), check_sources=False)
     results = results or Path("results") / loaded.scale
-    if not verification.verify(loaded, results, published, device, partial(print, flush=True)):
+    wanted = loaded.device if device == "auto" else device
+    if not verification.verify(loaded, results, published, wanted, partial(print, flush=True)):
         raise typer.Exit(1)
 
 

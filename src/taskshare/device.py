@@ -23,7 +23,7 @@ def choose(wanted: str) -> torch.device:
     TASKSHARE_JOBS_PER_GPU says how many share one; without it each is alone.
 
     Raises:
-        TaskshareError: if `cuda` is wanted and there is none.
+        TaskshareError: if `cuda` is wanted and there is none, or there is one that torch cannot use.
     """
     global _slot
     # A CPU build of torch on a machine with GPUs leaves them to others.
@@ -31,9 +31,14 @@ def choose(wanted: str) -> torch.device:
     if devices and _slot is None:
         _slot = device_slots.take(devices, int(os.environ.get("TASKSHARE_JOBS_PER_GPU", "1")))
         os.environ["CUDA_VISIBLE_DEVICES"] = _slot.device  # before torch looks for devices
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise TaskshareError("device: cuda is wanted, but torch finds no GPU here; take device: auto or cpu")
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    if wanted == "cpu" or (wanted == "auto" and not devices):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise TaskshareError(
+            f"device: {wanted}: torch cannot use the GPU here ({', '.join(devices) or 'none found'}); look at the "
+            "driver with nvidia-smi, or take device: cpu"
+        )
+    return torch.device("cuda")
 
 
 def set_up(threads: int) -> None:
@@ -66,11 +71,13 @@ def computes_in_bfloat16(training: Training, device: torch.device) -> bool:
 def describe(device: torch.device) -> dict[str, str]:
     """Return what the last bits of a result depend on: device, processor, its instruction set, and torch's version.
 
-    The keys are `device`, `processor`, `instructions` and `torch`.
+    The keys are `device`, `processor`, `model`, `instructions` and `torch`. Virtual machines give processors of several
+    models one name.
     """
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "processor": _processor("model name") or platform.processor() or platform.machine(),
+        "model": "-".join(_processor(key) for key in ("cpu family", "model\t", "stepping")),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "torch": str(torch.__version__),
     }

@@ -17,7 +17,7 @@ from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
 from taskshare.evaluation.landmarks import DETECTED
 from taskshare.graph import LANDMARKS_FILE, METRICS, SCORES, WEIGHTS
-from taskshare.report.published import PublishedTable, load_published
+from taskshare.report.published import load_published, published_tables
 from taskshare.report.results import Results
 from taskshare.report.rows import Cell
 from taskshare.report.tables import ComparisonTable, comparison_table
@@ -180,12 +180,18 @@ def _verify_job(results: Path, anew: Path, margins: Path, key: str, run: Run, wa
     except TaskshareError as error:
         comparison.wrong.append(str(error))
         return comparison
+    lacking = sorted({"run", "seed", "split", "tasks"} - set(recorded.metrics))
+    if lacking:
+        comparison.wrong.append(f"{METRICS}: lacks {', '.join(lacking)}")
+        return comparison
     # A scale has more scores than a disk for temporary files may bear.
     for name in (SCORES, LANDMARKS_FILE):
         (fresh_folder / name).unlink(missing_ok=True)
     tolerance = EXACT if recorded.metrics.get("machine") == fresh.metrics["machine"] else ELSEWHERE
     limits = {"score": Limit("in a score", tolerance.score)}
     _compare_tables(comparison, SCORES, recorded.scores, fresh.scores, limits)
+    if comparison.wrong:
+        return comparison
     margin = {str(task): _score_margins(part, tolerance.score) for task, part in recorded.scores.groupby("task")}
     if recorded.landmarks is not None and fresh.landmarks is not None:
         limits = dict.fromkeys(("predicted_x", "predicted_y"), Limit("pixels", tolerance.pixels))
@@ -293,12 +299,10 @@ def _verify_tables(
     params: Params, published: Path, recorded: Path, anew: Path, margins: Path
 ) -> tuple[Comparison, int]:
     """Compare the cells of every table, computed from the metrics in each of the folders; return their number too."""
-    comparison, count, words = Comparison(), 0, load_published(published)
+    comparison, count, printed = Comparison(), 0, published_tables(load_published(published))
     for name, experiment in params.enabled(Table).items():
-        item = words.get(name)
-        printed = item if isinstance(item, PublishedTable) else None
         tables = (
-            comparison_table(params, name, experiment, printed, Results(root), synthetic=False)
+            comparison_table(params, name, experiment, printed.get(name), Results(root), synthetic=False)
             for root in (recorded, anew, margins)
         )
         count += _compare_cells(comparison, *tables)

@@ -17,11 +17,14 @@ def claim(folder: Path) -> None:
     """Claim a folder for this process until it ends.
 
     Raises:
-        TaskshareError: if another process has claimed it.
+        TaskshareError: if another process has claimed it, or another user did before.
     """
     path = folder / ".snakemake" / "taskshare.lock"
     path.parent.mkdir(exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except PermissionError:
+        raise TaskshareError(f"{path}: belongs to another user; work in a copy of your own") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

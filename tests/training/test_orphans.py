@@ -40,7 +40,7 @@ def test_what_an_orphan_finishes_is_taken(orphan_and_next):
     assert "finished by the other process" in following.communicate()[1]
     assert following.returncode == 0
     assert {name: (out / name).stat().st_mtime_ns for name in TRAINING_FILES} == made
-    assert {path.name for path in out.iterdir()} == set(TRAINING_FILES)
+    assert {path.name for path in out.iterdir()} == {*TRAINING_FILES, ".lock"}
 
 
 def test_what_an_orphan_leaves_is_gone_on_with(orphan_and_next):
@@ -48,7 +48,7 @@ def test_what_an_orphan_leaves_is_gone_on_with(orphan_and_next):
     orphan.kill()
     assert "goes on after iteration" in following.communicate()[1]
     assert following.returncode == 0
-    assert {path.name for path in out.iterdir()} == set(TRAINING_FILES)
+    assert {path.name for path in out.iterdir()} == {*TRAINING_FILES, ".lock"}
 
 
 def test_what_was_removed_of_an_orphans_results_is_made_again(orphan_and_next):
@@ -60,4 +60,4 @@ def test_what_was_removed_of_an_orphans_results_is_made_again(orphan_and_next):
     (out / "weights.safetensors").unlink()
     following.send_signal(signal.SIGCONT)
     assert following.wait() == 0
-    assert {path.name for path in out.iterdir()} == set(TRAINING_FILES)
+    assert {path.name for path in out.iterdir()} == {*TRAINING_FILES, ".lock"}

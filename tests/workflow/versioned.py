@@ -58,11 +58,10 @@ class Repository(Workspace):
         assert self.succeed("git", "status", "--porcelain") == ""
 
     def stamps(self):
-        """Time stamps of every result but the logs, by path."""
-        paths = [path for path in self.folder.glob("results/*/*/**/*") if path.is_file()]
-        paths += self.folder.glob("results/*/params.json")
+        """Time stamps of every versioned result, by path."""
+        paths = [*self.folder.glob("results/*/*/**/*"), *self.folder.glob("results/*/params.json")]
         return {
             str(path.relative_to(self.folder)): path.stat().st_mtime_ns
             for path in paths
-            if path.relative_to(self.folder).parts[2] != "logs"
+            if path.is_file() and path.name != ".lock" and path.relative_to(self.folder).parts[2] != "logs"
         }

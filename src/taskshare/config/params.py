@@ -73,6 +73,8 @@ class Params(BaseModel):
                 allowed = ", ".join(GENERATED_OR_OFFICIAL)
                 raise ValueError(f"{name}: {extra[name]} is there for {allowed} only; give a path")
         choose("scale", self.scale, self.scales)
+        if not any(experiment.enabled for experiment in self.experiments.values()):
+            raise ValueError("experiments: none is enabled; enable one")
         for name, dataset in self.datasets.items():
             for key, variant in dataset.variants.items():
                 if variant.align and dataset.layout == "classes":

@@ -56,7 +56,8 @@ class Estimator:
         costs = self.costs[run.key]
         if not found:
             validation = self.images[run.dataset].counts["validation"] if "validation" in run.splits else 0
-            seconds = self.rates.training_seconds(run, costs, validation, self._precision(run))
+            threads = run.training.threads if self.kind == "cpu" else 1
+            seconds = self.rates.training_seconds(run, costs, validation, self._precision(run), threads)
             return TRAINING_START + seconds, self._training_bytes(run, costs), False
         seconds = statistics.median(record.seconds for record in found)
         # What a process took of the machine says nothing of the GPU.

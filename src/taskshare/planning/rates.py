@@ -33,7 +33,9 @@ class Rates:
         flops = (self.bfloat16 if precision == "bfloat16" else self.float32) * threads
         return self.factor * (work.flops / flops + work.bytes / self.bytes + work.kernels * self.kernel)
 
-    def training_seconds(self, run: Run, costs: NetworkCosts, validation: int, precision: Precision) -> float:
+    def training_seconds(
+        self, run: Run, costs: NetworkCosts, validation: int, precision: Precision, threads: int
+    ) -> float:
         """Return how long a run's steps and validations take.
 
         Args:
@@ -41,12 +43,12 @@ class Rates:
             costs: of its net.
             validation: number of images that are scored at each validation.
             precision: in which the run computes.
+            threads: that compute on a CPU; 1 on a GPU.
         """
         training = run.training
         pools = len(run.trained_tasks) if training.update == "per_pool" else 1
         steps = costs.step.times(training.iterations * pools)
         blocks = costs.block.times(-(-training.iterations // training.validate_every) * validation / BLOCK)
-        threads = training.threads
         return self.seconds(steps, precision, threads) + self.seconds(blocks, precision, threads)
 
     def with_flops(self, flops: float) -> "Rates":

@@ -31,11 +31,6 @@ class Record:
     precision: Precision
     validation: int
 
-    @property
-    def configuration(self) -> str:
-        """What the job has in common with the same job of another seed."""
-        return configuration(self.run)
-
 
 def configuration(run: Run) -> str:
     """Return all of a run but its seed."""
@@ -48,8 +43,8 @@ def read(results: Path) -> list[Record]:
     for path in sorted(results.glob("training/*/*/provenance.json")):
         content = files.read_json(path)
         try:
-            run = Run.model_validate(content["run"])
-        except ValidationError:
+            run, memory_bytes = Run.model_validate(content["run"]), content["peak_memory_bytes"]
+        except (ValidationError, KeyError):
             continue
         facts = results / "data" / run.dataset / run.variant_name / "facts.json"
         scored = "validation" in run.splits and facts.is_file()
@@ -57,7 +52,7 @@ def read(results: Path) -> list[Record]:
             Record(
                 run=run,
                 seconds=content["seconds"],
-                memory_bytes=content["peak_memory_bytes"],
+                memory_bytes=memory_bytes,
                 kind="cpu" if content["device"] == "cpu" else "cuda",
                 machine=content["processor"] if content["device"] == "cpu" else content["device"],
                 precision=content["precision"],
@@ -112,7 +107,8 @@ def _longest(records: Sequence[Record]) -> list[Record]:
 
 
 def _modelled(record: Record, rates: Rates) -> float:
-    return rates.training_seconds(record.run, network_costs(record.run), record.validation, record.precision)
+    threads = record.run.training.threads if record.kind == "cpu" else 1
+    return rates.training_seconds(record.run, network_costs(record.run), record.validation, record.precision, threads)
 
 
 def _seconds(records: Sequence[Record]) -> float:

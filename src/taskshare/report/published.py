@@ -1,5 +1,6 @@
 """Data that a person wrote down for the report: printed numbers, the deviation register, the papers' contradictions."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -181,6 +182,11 @@ def load_published(folder: Path) -> dict[str, Published]:
                 raise TaskshareError(f"{path}: {name}: stands in another file too; keep one of them")
         entries.update(content)
     return entries
+
+
+def published_tables(entries: Mapping[str, Published]) -> dict[str, PublishedTable]:
+    """Return the tables among published entries, by experiment."""
+    return {name: item for name, item in entries.items() if isinstance(item, PublishedTable)}
 
 
 def load_deviations(path: Path) -> list[Deviation]:

@@ -11,7 +11,7 @@ from taskshare import files
 from taskshare.config import GENERATED_OR_OFFICIAL, Params, Table
 from taskshare.report import claims, data_facts, figures, provenance, rows, sections, tables
 from taskshare.report.intervals import LEVEL
-from taskshare.report.published import PublishedTable, load_contradictions, load_deviations, load_published
+from taskshare.report.published import load_contradictions, load_deviations, load_published, published_tables
 from taskshare.report.results import Results
 
 MINUS = "−"
@@ -38,7 +38,7 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
     data = data_facts.data_facts(params, stored)
     generated = {facts.dataset for facts in data if facts.synthetic}
     jobs, versions = provenance.job_rows(params, stored)
-    printed = {name: item for name, item in published.items() if isinstance(item, PublishedTable)}
+    printed = published_tables(published)
     shown = params.enabled(Table)
     compared = {
         name: tables.comparison_table(params, name, item, printed.get(name), stored, _uses(params, item, generated))

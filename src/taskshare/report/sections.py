@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from taskshare.config import Connections, Entry, Params, Table
 from taskshare.report import analyses, figures, selection, tables
 from taskshare.report.names import Group, by_paper
-from taskshare.report.published import Published, PublishedTable
+from taskshare.report.published import Published, published_tables
 from taskshare.report.results import Results
 
 
@@ -59,7 +59,7 @@ def sections(
         compared: The tables of all enabled experiments.
     """
     shown, connections = params.enabled(Table), params.enabled(Connections)
-    printed = {name: item for name, item in published.items() if isinstance(item, PublishedTable)}
+    printed = published_tables(published)
     folded = {name for name, item in printed.items() if item.fold_curves}
     labels = {name: table.columns for name, table in compared.items()}
     curves = figures.all_curves(params, shown, labels, results, folded)

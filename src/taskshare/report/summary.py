@@ -10,7 +10,7 @@ from taskshare import files
 from taskshare.config import Params, Run, Table
 from taskshare.config.tasks import task_of_answer
 from taskshare.graph import LEARNING_CURVES, PUBLISHED, ROW_METRICS, row_files
-from taskshare.report.published import MEAN, PublishedTable, load_published
+from taskshare.report.published import MEAN, load_published, published_tables
 from taskshare.report.results import Results, jobs_of_columns, task_of
 from taskshare.report.rows import Row
 from taskshare.report.tables import ComparisonTable, comparison_table
@@ -41,19 +41,17 @@ def write(params: Params, results: Path, published: Path, out: Path) -> None:
     Raises:
         TaskshareError: a result or a published number that cannot be read.
     """
-    stored, printed = Results(results), load_published(published)
+    stored, printed = Results(results), published_tables(load_published(published))
     written: set[Path] = set()
     curves: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
     for name, experiment in params.enabled(Table).items():
-        words = printed.get(name)
-        compared = comparison_table(
-            params, name, experiment, words if isinstance(words, PublishedTable) else None, stored, synthetic=False
-        )
+        compared = comparison_table(params, name, experiment, printed.get(name), stored, synthetic=False)
         paths = row_files(name, experiment)
         for row in compared.rows:
             held = jobs_of_columns(params, row.runs, compared.columns)
-            if not any(stored.metrics(job.name, job.seed) for jobs in held.values() for job in jobs):
+            jobs = [job for found in held.values() for job in found]
+            if jobs and not any(stored.metrics(job.name, job.seed) for job in jobs):
                 continue
             path = out / paths[row.label]
             files.write_json(path, row_means(row))

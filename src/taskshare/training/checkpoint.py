@@ -4,7 +4,7 @@ import hashlib
 import io
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -20,12 +20,16 @@ def save(path: Path, state: dict[str, Any]) -> None:
     Raises:
         OSError: if there is no room for it.
     """
-    # Through memory: torch.save hides why it cannot write, and nobody looks at its archive's checksums on loading.
-    content = io.BytesIO()
-    torch.save(state, content)
+    # A digest, for nobody looks at the checksums of torch's archive on loading.
     with files.atomic(path) as partial, partial.open("wb") as file:
-        file.write(hashlib.sha256(content.getbuffer()).digest())
-        file.write(content.getbuffer())
+        file.write(bytes(DIGEST_BYTES))
+        digested = _Digested(file)
+        try:
+            torch.save(state, digested)  # type: ignore[arg-type]
+        except RuntimeError as error:
+            raise digested.error or error from None
+        file.seek(0)
+        file.write(digested.sha.digest())
 
 
 def load(path: Path) -> dict[str, Any] | None:
@@ -36,8 +40,8 @@ def load(path: Path) -> dict[str, Any] | None:
     """
     if not path.exists():
         return None
-    content = path.read_bytes()
-    recorded, state = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+    with path.open("rb") as file:
+        recorded, state = file.read(DIGEST_BYTES), file.read()
     if hashlib.sha256(state).digest() != recorded:
         raise TaskshareError(
             f"{path}: damaged checkpoint (its digest is not the recorded one); remove it to train from the start"
@@ -49,3 +53,20 @@ def load(path: Path) -> dict[str, Any] | None:
         raise TaskshareError(
             f"{path}: no checkpoint of taskshare ({reason}); remove it to train from the start"
         ) from None
+
+
+class _Digested(io.RawIOBase):
+    """Passes on what is written; keeps its SHA-256, and the error that torch.save makes a RuntimeError of."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.sha = hashlib.sha256()
+        self.error: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        self.sha.update(content)
+        try:
+            return self.file.write(content)
+        except OSError as error:
+            self.error = error
+            raise

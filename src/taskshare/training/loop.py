@@ -60,8 +60,7 @@ def train(
             `parent` is not a checkpoint that the run can start from.
     """
     out.mkdir(parents=True, exist_ok=True)
-    lock_file = out / ".lock"
-    lock = FileLock(lock_file)
+    lock = FileLock(out / ".lock")  # stays there: removed, it would no longer hold back who waits for it
     waited = not files.acquire_at_once(lock)
     if waited:
         # Its Snakemake was killed, and a second one asks for the same.
@@ -70,7 +69,6 @@ def train(
     try:
         _train(run, prepared, manifests, out, wanted_device, parent, may_be_finished=waited)
     finally:
-        lock_file.unlink(missing_ok=True)
         lock.release()
 
 
