@@ -183,4 +183,4 @@ def test_a_parent_that_does_not_fit_is_one_line(
         trained(joining(), prepared, manifests_of, tmp_path, tmp_path / "gone.safetensors")
     with pytest.raises(TaskshareError, match="starts from toy-dynamic; give that run's weights with --parent"):
         trained(joining(), prepared, manifests_of, tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]

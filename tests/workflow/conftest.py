@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 PROJECT = Path(__file__).parents[2]
+NAME = "Zoë's project, größer"
 PARTS = [
     "Snakefile",
     "profiles",
@@ -109,12 +111,24 @@ class Workspace:
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory):
-    return Workspace(tmp_path_factory.mktemp("Zoë's project, größer")).fill()
+    return Workspace(tmp_path_factory.mktemp("workspace")).fill()
 
 
-@pytest.fixture(scope="session")
-def finished(workspace):
-    """The workspace after one call of the workflow."""
-    done = workspace.snakemake()
-    assert done.returncode == 0, done.stderr
-    return workspace, done
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A workspace after one call of the workflow, and what that printed.
+
+    It is made once, also where several processes share the tests (pytest-xdist); each file of tests has a copy.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    made, printed = Workspace(shared / "finished" / NAME), shared / "finished" / "printed.txt"
+    made.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(shared / "finished.lock"):
+        if not printed.exists():
+            done = made.fill().snakemake()
+            assert done.returncode == 0, done.stderr
+            printed.write_text(done.stdout, encoding="utf-8")
+    copy = tmp_path_factory.mktemp("copy") / NAME
+    shutil.copytree(made.folder, copy)
+    return Workspace(copy), printed.read_text(encoding="utf-8")
