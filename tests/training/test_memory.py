@@ -39,3 +39,13 @@ def test_training_on_200000_images_of_64_pixels_stays_under_one_and_a_half_gigab
     subprocess.run([*command, *(f"--manifests={tmp_path}/manifests/{task}.parquet" for task in tasks)], check=True)
     provenance = json.loads((tmp_path / "out/provenance.json").read_text())
     assert 100e6 < provenance["peak_memory_bytes"] < 1.5e9
+
+
+def test_a_jobs_peak_is_its_own_and_not_that_of_the_process_that_started_it():
+    parent = (
+        "import subprocess, sys; block = bytearray(600_000_000); "
+        "child = 'from taskshare.training.provenance import peak_memory_bytes; print(peak_memory_bytes())'; "
+        "print(subprocess.run([sys.executable, '-c', child], capture_output=True, text=True, check=True).stdout)"
+    )
+    done = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True)
+    assert 1e6 < int(done.stdout) < 3e8

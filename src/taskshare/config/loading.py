@@ -51,7 +51,8 @@ def validate(content: Mapping[str, Any], where: str = "params.yaml", check_sourc
         source = params.source(name)
         if check_sources and params.source_kind(name) == "path" and not Path(source).exists():
             raise TaskshareError(
-                f"{where}: {name}: no file or folder '{source}'; allowed: synthetic, download, or an existing path"
+                f"{where}: {name}: no file or folder '{source}'; allowed: synthetic, download, or an existing path "
+                "(`dvc pull` brings one in raw/)"
             )
     return params
 
