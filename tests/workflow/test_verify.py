@@ -169,6 +169,15 @@ def test_a_metric_of_another_machine_may_not_differ_by_itself(pulled):
     assert pulled.of(f"{JOB}: differs; metrics.json: {TASK}: accuracy ")
 
 
+def test_the_last_bits_of_a_metric_count_where_it_was_made_and_not_elsewhere(pulled):
+    pulled.change_metrics(
+        lambda content: content["tasks"][TASK].update(accuracy=content["tasks"][TASK]["accuracy"] - 1e-15)
+    )
+    assert not pulled.verify()
+    pulled.come_from_elsewhere()
+    assert pulled.verify()
+
+
 def test_a_decision_at_the_threshold_may_turn_elsewhere(pulled):
     run, network = weights.load(pulled.weights)
     with torch.no_grad():

@@ -51,7 +51,10 @@ def notes(plan: Plan) -> list[str]:
     """Return in words what a plan rests on."""
     missing = sum(max(0, part.bytes - part.there) for part in plan.space)
     short = "" if missing < plan.free_bytes else f", LESS than the {_size(missing)} to come"
-    lines = [f"Free on this disk: {_size(plan.free_bytes)}{short}."]
+    lines = [
+        f"Free on this disk: {_size(plan.free_bytes)}{short}.",
+        "`dvc repro` keeps a copy of all, which takes as much again where the file system cannot share blocks.",
+    ]
     if plan.kind == "cuda":
         beside = sum(job.seconds * job.threads for job in plan.jobs if not job.on_device)
         lines.append(f"Data, manifests and the report take the CPU beside: {beside / 3600:,.1f} core-hours.")
