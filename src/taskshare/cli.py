@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from taskshare import config, files
 from taskshare.errors import TaskshareError
+from taskshare.graph import CONNECTION_IMAGES
 
 # Heavy packages are imported inside the verbs: `taskshare --help` and the light verbs start at once.
 
@@ -229,7 +230,7 @@ def connections(
     checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with the dynamic scheme")],
     prepared: PreparedOption,
     out: Annotated[Path, typer.Option(help="folder for connections.parquet")],
-    images: Annotated[int, typer.Option(min=1, help="training images over which responses are averaged")] = 512,
+    images: Annotated[int, typer.Option(min=1, help="training images to average responses over")] = CONNECTION_IMAGES,
     device: DeviceOption = "auto",
 ) -> None:
     """Measure what each task takes from the others, layer by layer."""

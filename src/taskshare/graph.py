@@ -32,6 +32,8 @@ RECORDS = ("history.parquet", "transfer.parquet", "timing.parquet", PROVENANCE)
 METRICS = "metrics.json"
 CONNECTIONS, RESPONSE_MAPS, COOCCURRENCE = "connections.parquet", "response_maps.parquet", "cooccurrence.parquet"
 LIMITS, LANDMARKS_FILE, FEATURE_MAPS = "limits.json", "landmarks.parquet", "feature_maps.safetensors"
+CONNECTION_IMAGES = 512
+"""Training images over which connections are measured."""
 TRAINING_FILES = (WEIGHTS, *RECORDS)
 EVALUATION_FILES = (SCORES, METRICS)
 # What stands beside the report for DVC to show: a file of metrics for each row of a table, in a folder.

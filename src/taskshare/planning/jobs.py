@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from taskshare.config import SPLITS
 from taskshare.graph import (
+    CONNECTION_IMAGES,
     CONNECTIONS,
     COOCCURRENCE,
     EVALUATION_FILES,
@@ -26,8 +27,6 @@ PLAIN_START, REPORT = 1.0, 11.0
 # What a core does in a second: faces or digits drawn, images prepared. Bytes that a second of a download brings.
 GENERATED, PREPARED, DOWNLOADED = {"attributes": 120, "classes": 2000}, 1000, 10e6
 DATA_THREADS = 2
-CONNECTION_IMAGES = 512
-"""Training images over which connections are measured."""
 COSTS = 3.0
 """Seconds for which nets of a costs experiment are timed."""
 
