@@ -13,6 +13,9 @@ from taskshare.device_slots import DeviceSlot
 from taskshare.devices import visible_devices
 from taskshare.errors import TaskshareError
 
+INSTRUCTION_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR")
+"""Environment variables; ATen tells the effect of its own one."""
+
 _slot: DeviceSlot | None = None  # held until the process ends
 
 
@@ -60,25 +63,30 @@ def set_up(threads: int) -> None:
 
 
 def computes_in_bfloat16(training: Training, device: torch.device) -> bool:
-    """Return whether a run computes in bfloat16: as told, or for `auto` where the device has instructions for it."""
+    """Return whether a run computes in bfloat16: as told, or for `auto` where the device has instructions for it.
+
+    On a CPU these are x86's AVX-512 or AMX instructions, if oneDNN may use them: ONEDNN_MAX_CPU_ISA can forbid it.
+    """
     if training.precision != "auto":
         return training.precision == "bfloat16"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return any(flag in _processor("flags").split() for flag in ("avx512_bf16", "amx_bf16"))
+    has_instructions = any(flag in _processor("flags").split() for flag in ("avx512_bf16", "amx_bf16"))
+    return has_instructions and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def describe(device: torch.device) -> dict[str, str]:
     """Return what the last bits of a result depend on: device, processor, its instruction set, and torch's version.
 
     The keys are `device`, `processor`, `model`, `instructions` and `torch`. Virtual machines give processors of several
-    models one name.
+    models one name. Environment variables that limit the instructions of oneDNN and MKL are told with the instructions.
     """
+    limits = [f"{name}={os.environ[name]}" for name in INSTRUCTION_LIMITS if name in os.environ]
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "processor": _processor("model name") or platform.processor() or platform.machine(),
         "model": "-".join(_processor(key) for key in ("cpu family", "model\t", "stepping")),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "instructions": ", ".join([torch.backends.cpu.get_cpu_capability(), *limits]),
         "torch": str(torch.__version__),
     }
 

@@ -1,8 +1,9 @@
 """The two limits, measured on a checkpoint's run."""
 
 import pytest
+import torch
 
-from taskshare import files
+from taskshare import files, rounding
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import limits
 
@@ -12,18 +13,25 @@ def measured(run, saved, toy, folder):
     return files.read_json(folder / "limits.json")
 
 
-def test_a_dynamic_net_meets_both_limits(toy, make_run, saved, tmp_path):
-    found = measured(make_run(), saved, toy, tmp_path)
+def assert_met(found):
     assert found["identity"]["maximum_difference"] == 0
-    assert found["equal"]["maximum_relative_difference"] < 1e-6
-    assert found["equal"]["maximum_relative_difference_of_each_subnet"] < 1e-6
+    assert max(found["equal"]["maximum_relative_differences"].values()) <= found["equal"]["bound"] < 1e-8
+
+
+def test_a_dynamic_net_meets_both_limits(toy, make_run, saved, tmp_path):
+    assert_met(measured(make_run(), saved, toy, tmp_path))
+
+
+def test_first_layers_that_are_computed_at_once_differ_by_rounding_only(toy, make_run, saved, tmp_path):
+    found = measured(make_run(), saved, toy, tmp_path)["identity"]
+    # A logit is near 1 in size; the longest of its seven sums, over the maps of layer 4, has 6 * 6 * 9 terms.
+    bound = limits.CANCELLATION * rounding.largest_difference(324, torch.float32, sums=7)
+    assert found["maximum_difference_with_joined_first_layers"] <= bound
 
 
 def test_pairs_of_classes_meet_them_too(toy, make_run, saved, tmp_path):
     classes = {"layout": "classes", "labels": ["cat", "dog", "deer", "horse"]}
-    found = measured(make_run(tasks=["cat.dog", "deer.horse"], **classes), saved, toy, tmp_path)
-    assert found["identity"]["maximum_difference"] == 0
-    assert found["equal"]["maximum_relative_difference"] < 1e-6
+    assert_met(measured(make_run(tasks=["cat.dog", "deer.horse"], **classes), saved, toy, tmp_path))
 
 
 def test_a_net_whose_tasks_joined_one_after_another_is_taken_as_if_they_learned_at_once(toy, make_run, saved, tmp_path):
@@ -33,15 +41,15 @@ def test_a_net_whose_tasks_joined_one_after_another_is_taken_as_if_they_learned_
 
 def test_connections_on_some_layers_alone_keep_the_sum_but_not_each_subnets_gradient(toy, make_run, saved, tmp_path):
     equal = measured(make_run(transfer={"layers": [1, 2]}), saved, toy, tmp_path)["equal"]
-    assert equal["maximum_relative_difference"] < 1e-6
-    assert equal["maximum_relative_difference_of_each_subnet"] > 0.1
+    assert equal["maximum_relative_differences"]["of_the_sum"] <= equal["bound"]
+    assert equal["maximum_relative_differences"]["of_each_subnet"] > 0.1
 
 
 @pytest.mark.parametrize("applied", ["gradient", "twice"])
 def test_the_other_readings_of_alpha_have_another_gradient_than_hard_sharing(applied, toy, make_run, saved, tmp_path):
     found = measured(make_run(transfer={"applied": applied}), saved, toy, tmp_path)
     assert found["identity"]["maximum_difference"] == 0
-    assert found["equal"]["maximum_relative_difference"] > 0.1
+    assert found["equal"]["maximum_relative_differences"]["of_the_sum"] > 0.1
 
 
 def test_a_net_without_connections_is_refused(toy, make_run, saved, tmp_path):

@@ -330,11 +330,14 @@ def test_other_errors_have_their_own_ratios(tmp_path):
 
 
 def test_limits_are_told_by_seed(tmp_path):
-    content = {"identity": {"maximum_difference": 0.0}, "equal": {"maximum_relative_difference": 3e-7}}
+    content = {
+        "identity": {"maximum_difference": 0.0, "maximum_difference_with_joined_first_layers": 4e-7},
+        "equal": {"maximum_relative_differences": {"of_the_sum": 3e-7}, "bound": 1e-8},
+    }
     write_json(tmp_path / "evaluation" / "celeba-dynamic" / "seed2" / "limits.json", content)
     found = build(tmp_path, "fang2017-limits")
     (row,) = found["fang2017-limits"].shown.rows
-    assert (row.seed, row.identity, row.equal) == (2, 0.0, 3e-7)
+    assert (row.seed, row.identity, row.joined, row.equal) == (2, 0.0, 4e-7, 3e-7)
     assert re.search(r'data-row="2" data-task="equal" data-value="3e-07">[^<]*3e-07', page_of(found))
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from taskshare import files
+from taskshare import files, rounding
 from taskshare.config import Network, Run
 from taskshare.data.arrays import ImageArray
 from taskshare.data.labels import task_labels
@@ -19,15 +19,18 @@ from taskshare.networks.build import build_for, to_input
 from taskshare.networks.inference import open_checkpoint
 
 IMAGES = 36
+PASSES = 14  # seven layers, forward and backward
+CANCELLATION = 40  # gradients whose terms cancel to less than a fortieth of their magnitudes are not foreseen
 LAST_NORMALISATION = "layers.5.normalisation"  # layer 6's, behind the last mix: it belongs to its task alone
-EQUAL_KEYS = ("maximum_relative_difference", "maximum_relative_difference_of_each_subnet")
+IDENTITY_KEYS = ("maximum_difference", "maximum_difference_with_joined_first_layers")
+EQUAL_KEYS = ("of_the_sum", "of_each_subnet")
 
 
 def measure(checkpoint: Path, prepared: Path, out: Path, wanted_device: str = "auto") -> None:
     """Write limits.json into the folder `out`: how far a run's net, before training, is from what its limits should be.
 
     All nets have initial weights of the run's seed and see training images. `identity` holds what
-    `identity_difference` returns, `equal` what `equal_differences` does.
+    `identity_differences` returns, `equal` what `equal_differences` does and, as `bound`, what rounding can make of it.
 
     Args:
         checkpoint: weights.safetensors of a run with the dynamic scheme; its configuration counts, not its weights.
@@ -45,30 +48,36 @@ def measure(checkpoint: Path, prepared: Path, out: Path, wanted_device: str = "a
     files.write_json(
         out / LIMITS,
         {
-            "identity": {"maximum_difference": identity_difference(run, images)},
-            "equal": dict(zip(EQUAL_KEYS, equal_differences(run, images, labels), strict=True)),
+            "identity": dict(zip(IDENTITY_KEYS, identity_differences(run, images), strict=True)),
+            "equal": {
+                "maximum_relative_differences": dict(
+                    zip(EQUAL_KEYS, equal_differences(run, images, labels), strict=True)
+                ),
+                "bound": rounding_bound(images),
+            },
         },
     )
 
 
-def identity_difference(run: Run, images: Tensor) -> float:
-    """Return the largest difference of logits between alpha = identity and single-task nets: 0, bit for bit.
+def identity_differences(run: Run, images: Tensor) -> tuple[float, float]:
+    """Return the largest differences of logits between alpha = identity and single-task nets.
 
-    Compared are training mode, with the statistics of the batch, and then evaluation mode, in float32.
+    Compared are training mode, with the statistics of the batch, and then evaluation mode, in float32. The first is of
+    subnets that compute their first layers one by one, as single-task nets do: the operations are the same, so it is 0,
+    bit for bit. The second is of first layers that are computed at once, as training does it: it is rounding.
 
     Args:
         run: with the dynamic scheme.
         images: float32 (N, C, H, W).
     """
+    nets = [_network(run, [task], scheme="single").to(images.device) for task in run.tasks]
+    alone = _both_modes(images, *nets)
     dynamic = _network(run, run.tasks, alpha="identity").to(images.device)
-    alone = [_network(run, [task], scheme="single").to(images.device) for task in run.tasks]
-    differences = []
-    with torch.no_grad():
-        for training in (True, False):
-            together = dynamic.train(training)(images)
-            apart = torch.cat([network.train(training)(images) for network in alone], dim=1)
-            differences.append((together - apart).abs().max().item())
-    return max(differences)
+    joined = _both_modes(images, dynamic)
+    dynamic = _network(run, run.tasks, alpha="identity").to(images.device)  # with fresh running statistics
+    dynamic.joins_first_layers = False
+    one_by_one = _both_modes(images, dynamic)
+    return (one_by_one - alone).abs().max().item(), (joined - alone).abs().max().item()
 
 
 def equal_differences(run: Run, images: Tensor, labels: Tensor) -> tuple[float, float]:
@@ -107,6 +116,28 @@ def equal_differences(run: Run, images: Tensor, labels: Tensor) -> tuple[float, 
         if not name.startswith(LAST_NORMALISATION):
             of_each.append(((len(gradients) * gradients - expected).abs().max() / largest).item())
     return max(of_sum), max(of_each)
+
+
+def rounding_bound(images: Tensor) -> float:
+    """Return how far rounding can move what `equal_differences` returns.
+
+    The longest sums are those of the first layer's gradients, over all pixels of all images; `PASSES` sums follow each
+    other. A difference is told as a share of the largest entry, which cancellation can make `CANCELLATION` times
+    smaller than the magnitudes that were added up.
+
+    Args:
+        images: (N, C, H, W).
+    """
+    batch, _, height, width = images.shape
+    return CANCELLATION * rounding.largest_difference(batch * height * width, torch.float64, PASSES)
+
+
+def _both_modes(images: Tensor, *networks: Any) -> Tensor:
+    """Return the logits (2, N, tasks) of nets side by side, in training mode and then in evaluation mode."""
+    with torch.no_grad():
+        return torch.stack(
+            [torch.cat([net.train(training)(images) for net in networks], dim=1) for training in (True, False)]
+        )
 
 
 def _network(run: Run, tasks: list[str], alpha: str = "learned", **changes: Any) -> Any:

@@ -35,13 +35,13 @@ class TransferConnection(nn.Module):
         if transfer.alpha == "learned":
             self.beta = nn.Parameter(torch.full(shape, transfer.initial_beta))
         else:
-            limit = own if transfer.alpha == "identity" else torch.full((sources, targets), 1 / sources)
+            limit = own if transfer.alpha == "identity" else torch.ones(sources, targets)
             self.register_buffer("limit", (limit[:, :, None] if per_channel else limit).expand(shape).contiguous())
 
     def alpha(self) -> Tensor:
-        """Return alpha, float32 in 0..1, of shape (from i, to j) or (from i, to j, channel)."""
+        """Return alpha, 0..1 in the net's dtype, of shape (from i, to j) or (from i, to j, channel)."""
         if self.beta is None:
-            return self.limit  # type: ignore[return-value]
+            return self.limit / self.limit.sum(0)  # type: ignore[operator]
         # The diagonal of beta takes no part: its gradient is exactly zero.
         return torch.where(self.own.bool(), torch.ones_like(self.beta), torch.sigmoid(self.beta))  # type: ignore[operator]
 
@@ -77,9 +77,16 @@ class ParallelSubnets(nn.Module, ABC):
     """Subnets side by side that may take from each other between the two halves of a layer.
 
     A scheme says what `respond`, `mix` and `classify` do for one tensor per task.
+
+    Attributes:
+        tasks: number of tasks.
+        joins_first_layers: whether one convolution computes the first layers of all subnets, which is faster. It adds
+            up in another order than a subnet by itself does on some instruction sets; without it, subnets that take
+            nothing from each other equal single-task nets bit for bit on all of them.
     """
 
     tasks: int
+    joins_first_layers: bool = True
 
     @abstractmethod
     def respond(self, number: int, features: list[Tensor]) -> list[Tensor]:
@@ -127,7 +134,7 @@ class DynamicMultiTask(ParallelSubnets):
 
     def respond(self, number: int, features: list[Tensor]) -> list[Tensor]:
         """Return each task's response of hidden layer `number`, 1 to 6."""
-        return respond_all(self.subnets, number, features)
+        return respond_all(self.subnets, number, features, self.joins_first_layers)
 
     def mix(self, number: int, responses: list[Tensor]) -> list[Tensor]:
         """Return what each task hands on from layer `number`."""
@@ -160,10 +167,10 @@ def strengths(transfers: nn.ModuleDict) -> dict[int, Tensor]:
     return {layer: alpha.mean(-1) if alpha.dim() == 3 else alpha for layer, alpha in alphas.items()}
 
 
-def respond_all(subnets: nn.ModuleList, number: int, features: list[Tensor]) -> list[Tensor]:
+def respond_all(subnets: nn.ModuleList, number: int, features: list[Tensor], joins_first_layers: bool) -> list[Tensor]:
     """Return the response of layer `number` of each subnet to its own features."""
     layers: list[Any] = [subnet.layers[number - 1] for subnet in subnets]  # type: ignore[index]
-    if number == 1:
+    if number == 1 and joins_first_layers:
         return respond_together(layers, features[0])  # all see the same images
     return [layer.respond(part) for layer, part in zip(layers, features, strict=True)]
 

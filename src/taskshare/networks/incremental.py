@@ -44,7 +44,7 @@ class IncrementalMultiTask(ParallelSubnets):
         """Return each task's response of hidden layer `number`, 1 to 6, those of the trained net first."""
         with torch.no_grad():
             old = self.core.respond(number, features[: self.core.tasks])
-        return old + respond_all(self.subnets, number, features[self.core.tasks :])
+        return old + respond_all(self.subnets, number, features[self.core.tasks :], self.joins_first_layers)
 
     def mix(self, number: int, responses: list[Tensor]) -> list[Tensor]:
         """Return what each task hands on from layer `number`."""

@@ -39,13 +39,16 @@ class LimitRow:
 
     Attributes:
         seed: of the run.
-        identity: largest difference of logits between alpha = identity and single-task nets.
+        identity: largest difference of logits between alpha = identity and single-task nets, with the first layers one
+            by one.
+        joined: the same with one convolution for all first layers, as in training.
         equal: largest relative difference between equal alpha and hard sharing, of the trunk's gradient to the sum over
             the subnets, and to n times the gradient of each.
     """
 
     seed: int
     identity: float
+    joined: float
     equal: float
 
 
@@ -178,7 +181,12 @@ def _analysis(
 
 def _limits(params: Params, experiment: Limits, results: Results) -> ShownLimits | None:
     rows = [
-        LimitRow(job.seed, found["identity"]["maximum_difference"], max(found["equal"].values()))
+        LimitRow(
+            job.seed,
+            found["identity"]["maximum_difference"],
+            found["identity"]["maximum_difference_with_joined_first_layers"],
+            max(found["equal"]["maximum_relative_differences"].values()),
+        )
         for job in params.jobs(experiment.run)
         if (found := results.limits(job.name, job.seed))
     ]
