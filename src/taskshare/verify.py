@@ -10,13 +10,15 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
+import torch
 
-from taskshare import device, files
+from taskshare import device, files, rounding
 from taskshare.config import Params, Run, Table
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
 from taskshare.evaluation.landmarks import DETECTED
 from taskshare.graph import LANDMARKS_FILE, METRICS, SCORES, WEIGHTS
+from taskshare.networks import weights
 from taskshare.report.published import load_published, published_tables
 from taskshare.report.results import Results
 from taskshare.report.rows import Cell
@@ -26,33 +28,8 @@ THRESHOLD = 0.5
 """A score above it is a decision for the label 1."""
 
 
-@dataclass(frozen=True)
-class Tolerance:
-    """Largest differences that are accepted.
-
-    Metrics and table cells have no tolerance of their own. They may differ by what follows from the decisions that lie
-    nearer to their threshold than the tolerance, for those may turn: none in most tables.
-    """
-
-    score: float
-    """Of a probability, 0 to 1."""
-    pixels: float
-    """Of a predicted landmark, in pixels of the original image."""
-    error: float
-    """Of a landmark's error, in distances of the eyes; of errors above 1, their share."""
-
-
-EXACT = Tolerance(0, 0, 0)
-"""Of results of the same device, processor and version of torch."""
-
-ELSEWHERE = Tolerance(score=1e-4, pixels=1e-3, error=1e-4)
-"""Of results of another one, which adds up the same float32 numbers in another order.
-
-A sum of n float32 products is off by some sqrt(n) * 6e-8 of its size: 4e-6 for the widest layers here, with n near
-5000. Ten layers make 4e-5, or 4e-4 for a logit of 10, and a probability moves by a quarter of that at most: 1e-4.
-Seen with other kernels and instruction sets, on the nets of the demonstration and on some of scale mini: 1e-5, 4e-5
-pixels and 2e-6, and none of 600,000 decisions turned.
-"""
+SUMS = 22
+"""That follow each other in the deepest net: ten convolutions, each with its mixer, and a head of two layers."""
 
 # Sums of shares are rounded: a bound that is met exactly shall hold.
 ROUNDING = 1 + 1e-9
@@ -64,8 +41,7 @@ class Limit(NamedTuple):
     """By how much a column may differ, and the unit that its differences are told in."""
 
     unit: str
-    absolute: float
-    relative: float = 0.0
+    largest: float
 
 
 @dataclass
@@ -110,7 +86,10 @@ def verify(
     """Evaluate every enabled job's checkpoint anew and compare scores, landmarks, metrics and table cells.
 
     It reads weights, prepared test images and recorded evaluations, and writes nothing there. What a job records of
-    the same machine must be equal to the last bit, else it must lie within `ELSEWHERE`.
+    the same device, processor and version of torch must be equal to the last bit. Another one adds up the same float32
+    numbers in another order, and the outputs may lie apart by `tolerance`. Metrics and table cells have no tolerance of
+    their own: they may differ by what follows from the decisions that lie nearer to their threshold, for those may
+    turn. There are none in most tables.
 
     Args:
         params: The configuration.
@@ -151,6 +130,26 @@ def verify(
     return not cells.wrong and "differs" not in states
 
 
+def tolerance(longest_sum: int) -> float:
+    """Return by how much a probability may differ, and by what share of the largest coordinate a predicted landmark.
+
+    What a net puts out differs by a share of the terms of its last sum. Their root sum of squares is up to 4 for a
+    logit, and the logistic function has a slope of a quarter: what is left is the share itself.
+
+    Args:
+        longest_sum: number of terms in the longest sum that the net computes.
+    """
+    return rounding.likely_difference(longest_sum, torch.float32, SUMS)
+
+
+def _landmark_limits(table: pd.DataFrame, share: float) -> tuple[float, float]:
+    """Return by how much predicted coordinates may differ, in pixels of the original image, and then their errors."""
+    pixels = share * float(table[["predicted_x", "predicted_y"]].abs().max().max())
+    distances = np.hypot(table["predicted_x"] - table["x"], table["predicted_y"] - table["y"])
+    eyes = distances / table["error"]
+    return pixels, math.sqrt(2) * pixels / float(eyes.min())
+
+
 def _need(results: Path, jobs: Mapping[str, Run]) -> None:
     wanted: dict[Path, None] = {}
     for key, run in jobs.items():
@@ -189,19 +188,21 @@ def _verify_job(results: Path, anew: Path, margins: Path, key: str, run: Run, wa
     # A scale has more scores than a disk for temporary files may bear.
     for name in (SCORES, LANDMARKS_FILE):
         (fresh_folder / name).unlink(missing_ok=True)
-    tolerance = EXACT if recorded.metrics.get("machine") == fresh.metrics["machine"] else ELSEWHERE
-    limits = {"score": Limit("in a score", tolerance.score)}
+    elsewhere = recorded.metrics.get("machine") != fresh.metrics["machine"]
+    share = tolerance(weights.longest_sum(checkpoint)) if elsewhere else 0.0
+    limits = {"score": Limit("in a score", share)}
     _compare_tables(comparison, SCORES, recorded.scores, fresh.scores, limits)
     if comparison.wrong:
         return comparison
-    margin = {str(task): _score_margins(part, tolerance.score) for task, part in recorded.scores.groupby("task")}
+    margin = {str(task): _score_margins(part, share) for task, part in recorded.scores.groupby("task")}
     if recorded.landmarks is not None and fresh.landmarks is not None:
-        limits = dict.fromkeys(("predicted_x", "predicted_y"), Limit("pixels", tolerance.pixels))
-        limits["error"] = Limit("eye distances", tolerance.error, tolerance.error)
+        pixels, distance = _landmark_limits(recorded.landmarks, share)
+        limits = dict.fromkeys(("predicted_x", "predicted_y"), Limit("pixels", pixels))
+        limits["error"] = Limit("eye distances", distance)
         _compare_tables(comparison, LANDMARKS_FILE, recorded.landmarks, fresh.landmarks, limits)
         points = recorded.landmarks.groupby("landmark")
-        margin |= {str(point): _landmark_margins(part, tolerance.error) for point, part in points}
-    _compare_metrics(comparison, recorded.metrics, fresh.metrics, margin, 0.0 if tolerance is EXACT else LAST_BITS)
+        margin |= {str(point): _landmark_margins(part, distance) for point, part in points}
+    _compare_metrics(comparison, recorded.metrics, fresh.metrics, margin, LAST_BITS if elsewhere else 0.0)
     files.write_json(margins / "evaluation" / key / METRICS, {"tasks": margin})
     return comparison
 
@@ -220,7 +221,7 @@ def _compare_tables(
         return
     for column, limit in limits.items():
         old, new = (table[column].to_numpy(np.float64) for table in (recorded, fresh))
-        near = np.isclose(new, old, rtol=limit.relative, atol=limit.absolute, equal_nan=True)
+        near = np.isclose(new, old, rtol=0, atol=limit.largest, equal_nan=True)
         difference = np.where(np.isnan(old) & np.isnan(new), 0, np.abs(new - old))
         comparison.note(limit.unit, float(difference.max(initial=0)))
         if not near.all():
@@ -258,12 +259,11 @@ def _score_margins(part: pd.DataFrame, limit: float) -> dict[str, float]:
 def _landmark_margins(part: pd.DataFrame, limit: float) -> dict[str, float]:
     """By how much a landmark's metrics may differ if every error moves by `limit`; see `_score_margins`."""
     errors = part["error"].to_numpy(np.float64)
-    moves = limit * (1 + errors)
-    share = ROUNDING * float((np.abs(errors - DETECTED) < moves).mean())
+    share = ROUNDING * float((np.abs(errors - DETECTED) < limit).mean())
     return {
         "detection_rate": share,
         "standard_error": math.sqrt(share / len(part)),
-        "normalised_error": float(moves.mean()),
+        "normalised_error": limit,
         "images": 0,
     }
 

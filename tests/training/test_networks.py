@@ -118,9 +118,7 @@ def test_alpha_applied_twice_keeps_the_value_and_squares_the_signal():
 
 
 def test_connections_per_channel_start_equal_to_connections_per_pair(images, labels):
-    per_pair, per_channel = (
-        make("dynamic", transfer={"granularity": kind}).double() for kind in ("scalar", "channel")
-    )
+    per_pair, per_channel = (make("dynamic", transfer={"granularity": kind}).double() for kind in ("scalar", "channel"))
     for network in (per_pair, per_channel):
         cross_entropy(network(images.double()), labels.double(), reduction="none").mean(0).sum().backward()
     for name, parameter in per_pair.subnets.named_parameters():

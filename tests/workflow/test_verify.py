@@ -12,7 +12,7 @@ from taskshare import config, files
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import metrics, scoring
 from taskshare.networks import weights
-from taskshare.verify import ELSEWHERE, verify
+from taskshare.verify import tolerance, verify
 
 from .conftest import PROJECT
 
@@ -153,12 +153,13 @@ def test_missing_checkpoints_are_one_line(pulled):
 def test_results_of_another_machine_may_differ_by_the_tolerance_only(pulled):
     pulled.come_from_elsewhere()
     scores = pd.read_parquet(pulled.evaluation / "scores.parquet")["score"]
+    limit = tolerance(weights.longest_sum(pulled.weights))
     surest = int(np.argmax(np.abs(scores - 0.5)))  # far from the threshold: no decision turns
     for share, passes in ((0.5, True), (2, False)):
-        changed = scores.where(scores.index != surest, scores + share * ELSEWHERE.score * np.sign(0.5 - scores))
+        changed = scores.where(scores.index != surest, scores + share * limit * np.sign(0.5 - scores))
         pulled.change_scores(lambda table, changed=changed: table.__setitem__("score", changed.astype(np.float32)))
         assert pulled.verify() == passes, pulled.lines
-        state = "within the tolerance; 5e-05 in a score" if passes else "differs; scores.parquet: "
+        state = f"within the tolerance; {limit / 2:.2g} in a score" if passes else "differs; scores.parquet: "
         assert pulled.of(f"{JOB}: {state}")
 
 
@@ -189,7 +190,8 @@ def test_a_decision_at_the_threshold_may_turn_elsewhere(pulled):
     undecided = pd.read_parquet(pulled.evaluation / "scores.parquet")
     assert (undecided["score"] == 0.5).all()
 
-    turned = undecided["score"].where(undecided.index % 3 > 0, np.float32(0.50005))
+    limit = tolerance(weights.longest_sum(pulled.weights))
+    turned = undecided["score"].where(undecided.index % 3 > 0, np.float32(0.5 + limit / 2))
     pulled.change_scores(lambda table: table.__setitem__("score", turned))
     measured = {
         task: metrics.measure(part["label"].to_numpy(), (turned[part.index] > 0.5).to_numpy())
@@ -199,7 +201,7 @@ def test_a_decision_at_the_threshold_may_turn_elsewhere(pulled):
     assert not pulled.verify()
     pulled.come_from_elsewhere()
     assert pulled.verify(), pulled.lines
-    assert pulled.of(f"{JOB}: within the tolerance; 5e-05 in a score")
+    assert pulled.of(f"{JOB}: within the tolerance; {limit / 2:.2g} in a score")
     assert "points in a table cell" in pulled.lines[-1]
 
 

@@ -41,7 +41,7 @@ class TransferConnection(nn.Module):
     def alpha(self) -> Tensor:
         """Return alpha, 0..1 in the net's dtype, of shape (from i, to j) or (from i, to j, channel)."""
         if self.beta is None:
-            return self.limit / self.limit.sum(0)  # type: ignore[operator]
+            return self.limit / self.limit.sum(0)  # type: ignore[operator, arg-type]
         # The diagonal of beta takes no part: its gradient is exactly zero.
         return torch.where(self.own.bool(), torch.ones_like(self.beta), torch.sigmoid(self.beta))  # type: ignore[operator]
 

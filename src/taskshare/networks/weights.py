@@ -1,6 +1,7 @@
 """Weights on disk: a safetensors file that carries its run's configuration and a digest, and no code."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ def load(path: Path) -> tuple[Run, SharingNetwork]:
             f"{path}: damaged, or no checkpoint of taskshare ({reason}); train it again, or `dvc pull`"
         ) from None
     return run, network.eval()
+
+
+def longest_sum(path: Path) -> int:
+    """Return the number of terms in the longest sum that a checkpoint's net computes: the inputs of one unit."""
+    with safe_open(path, framework="pt") as file:
+        return max(math.prod(file.get_slice(name).get_shape()[1:]) for name in file.keys())  # noqa: SIM118
 
 
 def _digest(run: dict[str, Any], tensors: dict[str, Tensor]) -> str:

@@ -7,6 +7,7 @@ from taskshare.report.claims.entries import LimitsTest
 from taskshare.report.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all
 from taskshare.report.results import Results
 
+
 def judge(params: Params, results: Results, test: LimitsTest) -> Judgement:
     """Judge a claim by the largest differences over seeds.
 
