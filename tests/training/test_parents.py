@@ -12,6 +12,7 @@ from taskshare.errors import TaskshareError
 from taskshare.networks import weights
 from taskshare.networks.inference import logits
 from taskshare.training.loop import train
+from taskshare.verify import tolerance
 
 from .killing import kill_and_resume
 
@@ -131,7 +132,9 @@ def test_removal_with_frozen_statistics_and_connections_is_the_parent_without_th
         for transfer in network.transfers.values():
             transfer.beta[1, [0, 2]] = -torch.inf  # nothing flows from Left
     without = logits(network, ImageArray(prepared / "test.npy").blocks(32), CPU)[:, [0, 2]]
-    assert outputs(removed, prepared) == pytest.approx(without, abs=1e-4)
+    # Products with an alpha of 0 are added up too, so the order of the sums may differ.
+    share = tolerance(weights.longest_sum(removed))
+    assert outputs(removed, prepared) == pytest.approx(without, rel=0, abs=share * float(abs(without).max()))
 
 
 def test_reset_connections_start_where_learning_once_began(removing, parent_of_three, prepared, manifests_of, tmp_path):

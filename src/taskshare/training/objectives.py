@@ -143,7 +143,9 @@ class ColumnsObjective(Objective):
         """Return loss, with its weight, and the share of points that are not found or of labels that are wrong."""
         losses, wrong = [], []
         for task in self.tasks[tasks]:
-            given, wanted = as_pairs(outputs[:, self.places[task]]), targets[:, self.target_places[task]]
+            # A copy: a loss by itself has the same bits as one of several side by side.
+            given = as_pairs(outputs[:, self.places[task]].contiguous())
+            wanted = targets[:, self.target_places[task]]
             if task == LANDMARKS:
                 points = as_pairs(wanted)
                 loss = F.mse_loss(given, points)
