@@ -39,7 +39,7 @@ except TaskshareError as error:
 # Every rule calls `python -m taskshare VERB`; the package is found here, with and without --use-conda.
 # The device is no parameter of a rule: results are not made again because they would now be computed elsewhere.
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))}"
+    f"set -eu; export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))}"
     f" TASKSHARE_DEVICE={graph.params.device} TASKSHARE_JOBS_PER_GPU={graph.params.jobs_per_gpu}; "
 )
 

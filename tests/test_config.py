@@ -330,3 +330,21 @@ def test_the_columns_of_a_separation_run_may_be_jobs_of_their_own(content):
     params = config.validate(content)
     assert params.job_names("apart") == ["apart.landmarks", "apart.attributes"]
     assert all(job.start.job == "celeba-columns" for job in params.jobs("apart"))
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (["runs", "Celeba-hard"], "runs: Celeba-hard and celeba-hard differ by case alone"),
+        (["datasets", "celeba", "variants", "Grey"], "datasets.celeba.variants: Grey and grey differ by case alone"),
+        (["experiments", "FANG2017-table4"], "experiments: FANG2017-table4 and fang2017-table4 differ by case alone"),
+    ],
+)
+def test_names_that_differ_by_case_alone_are_refused(names, line, content):
+    *path, name = names
+    place = content
+    for key in path:
+        place = place[key]
+    place[name] = place[name.lower()]
+    with pytest.raises(TaskshareError, match=line):
+        config.validate(content)

@@ -16,6 +16,9 @@ from taskshare.errors import TaskshareError
 INSTRUCTION_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR")
 """Environment variables; ATen tells the effect of its own one."""
 
+MODEL = ("cpu family", "model\t", "stepping", "CPU implementer", "CPU part", "CPU variant", "CPU revision")
+"""What /proc/cpuinfo calls a model, on x86 and on Arm."""
+
 _slot: DeviceSlot | None = None  # held until the process ends
 
 
@@ -85,7 +88,7 @@ def describe(device: torch.device) -> dict[str, str]:
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "processor": _processor("model name") or platform.processor() or platform.machine(),
-        "model": "-".join(_processor(key) for key in ("cpu family", "model\t", "stepping")),
+        "model": "-".join(filter(None, map(_processor, MODEL))),
         "instructions": ", ".join([torch.backends.cpu.get_cpu_capability(), *limits]),
         "torch": str(torch.__version__),
     }

@@ -1,5 +1,6 @@
 """Files that exist whole or not at all, their digests, and locks."""
 
+import errno
 import hashlib
 import json
 import os
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from filelock import BaseFileLock, Timeout
+
+from taskshare.errors import TaskshareError
 
 
 @contextmanager
@@ -84,9 +87,19 @@ def digest(content: Any) -> str:
 
 
 def acquire_at_once(lock: BaseFileLock) -> bool:
-    """Acquire a lock if it is free, and return whether it was."""
+    """Acquire a lock if it is free, and return whether it was.
+
+    Raises:
+        TaskshareError: if the file system has no locks.
+    """
     try:
         lock.acquire(blocking=False)
     except Timeout:
         return False
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+        raise TaskshareError(
+            f"{lock.lock_file}: the file system cannot lock files; work in a folder on another one"
+        ) from None
     return True

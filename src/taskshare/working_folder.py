@@ -17,7 +17,7 @@ def claim(folder: Path) -> None:
     """Claim a folder for this process until it ends.
 
     Raises:
-        TaskshareError: if another process has claimed it, or another user did before.
+        TaskshareError: if another process has claimed it, or another user did before, or files cannot be locked there.
     """
     path = folder / ".snakemake" / "taskshare.lock"
     path.parent.mkdir(exist_ok=True)
@@ -32,6 +32,11 @@ def claim(folder: Path) -> None:
         os.close(file)
         raise TaskshareError(
             f"another workflow is running in this folder (process {holder}); wait for it, or end it"
+        ) from None
+    except OSError as error:
+        os.close(file)
+        raise TaskshareError(
+            f"{path}: the file system cannot lock files ({error.strerror}); work in a folder on another one"
         ) from None
     os.ftruncate(file, 0)
     os.pwrite(file, str(os.getpid()).encode(), 0)

@@ -83,12 +83,10 @@ def test_maps_are_those_of_the_last_convolution_of_the_block(faces, saved, tmp_p
     with torch.no_grad():
         shared, own = network.maps(to_input(torch.from_numpy(pixels)))
     places = feature_maps.sample_places(make_run(), IMAGES, 4)
+    share = tolerance(weights.longest_sum(checkpoint))  # by blocks, and at once
     for source, maps in (("shared", shared[2]), ("landmarks", own[0][2]), ("attributes", own[1][2])):
         expected = maps.numpy()
-        limits = {
-            "rtol": 0,
-            "atol": tolerance(weights.longest_sum(checkpoint)) * expected.max(),
-        }  # by blocks, and at once
+        limits = {"rtol": 0, "atol": share * expected.max()}
         assert expected.shape == (IMAGES, 6, 4, 4)
         np.testing.assert_allclose(found[f"mean.{source}"], expected.mean(axis=0), **limits)
         np.testing.assert_allclose(found[f"example.{source}"], expected[TURNED], **limits)

@@ -1,6 +1,7 @@
 """What must hold between entries of params.yaml; each check raises ValueError with the key and what to do."""
 
 import itertools
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, cast
 
 from taskshare.config.experiments import (
@@ -91,6 +92,24 @@ def wanted_parent(kind: Literal["removal", "incremental", "separation"]) -> str:
 def child_tasks(tasks: list[str], parent: Parent) -> list[str]:
     """Return the tasks of a run whose parent has `tasks`, those that join last."""
     return [task for task in tasks if task not in parent.remove] + parent.add
+
+
+def check_names(params: "Params") -> None:
+    """Check that no two names of files differ by case alone, for many file systems take them for one."""
+    places: dict[str, Iterable[str]] = {key: getattr(params, key) for key in ("datasets", "runs", "experiments")}
+    for name, dataset in params.datasets.items():
+        places[f"datasets.{name}.variants"] = dataset.variants
+        specs = [spec for spec in map(params.spec, params.runs) if spec.dataset == name]
+        places[f"tasks of {name}"] = {task for spec in specs for tasks in spec.jobs.values() for task in tasks}
+    places |= {f"runs.{name}.groups": params.spec(name).jobs for name in params.runs}
+    for where, names in places.items():
+        seen: dict[str, str] = {}
+        for name in sorted(names):
+            if seen.setdefault(name.casefold(), name) != name:
+                raise ValueError(
+                    f"{where}: {seen[name.casefold()]} and {name} differ by case alone, and many file systems take "
+                    "their files for one; rename one"
+                )
 
 
 def check_experiments(params: "Params") -> None:

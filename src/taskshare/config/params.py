@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from taskshare.config.base import Model, Name, PositiveInt
-from taskshare.config.checks import check_child, check_experiments, child_tasks
+from taskshare.config.checks import check_child, check_experiments, check_names, child_tasks
 from taskshare.config.data import GENERATED_OR_OFFICIAL, Data, Dataset, Synthetic, Variant
 from taskshare.config.experiments import Experiment, Kind
 from taskshare.config.explain import explain
@@ -125,6 +125,7 @@ class Params(BaseModel):
                 wrong = self.datasets[run.dataset].check_task(task)
                 if wrong:
                     raise ValueError(f"{where}.tasks: {wrong}")
+        check_names(self)
         check_experiments(self)
 
     @property
