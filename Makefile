@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: environment report plan verify test lint benchmark lock
+.PHONY: environment report plan verify test test-instruction-sets lint benchmark lock
 
 environment: $(VENV)/installed
 
@@ -22,6 +22,13 @@ verify: $(VENV)/installed
 # Two files of tests at a time: most tests keep one core busy.
 test: lint
 	pytest --numprocesses 2 --dist loadfile
+
+# What is computed, as processors without AVX-512 do it, and without AVX2, with one thread and with two.
+test-instruction-sets: $(VENV)/installed
+	set -e; for threads in 1 2; do for set in default:SSE41 avx2:AVX2; do \
+	  export ATEN_CPU_CAPABILITY=$${set%:*} ONEDNN_MAX_CPU_ISA=$${set#*:} OMP_NUM_THREADS=$$threads; \
+	  pytest --numprocesses 2 --dist loadfile -m "not slow" tests/training tests/evaluation; \
+	done; done
 
 lint: $(VENV)/installed
 	ruff check

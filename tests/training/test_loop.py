@@ -39,6 +39,7 @@ def test_same_seed_same_bytes_and_another_seed_other_weights(make_run, prepared,
         assert first != other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["hard", "dynamic"])
 def test_a_killed_job_goes_on_and_ends_in_the_same_bytes(scheme, make_run, prepared, manifests_of, tmp_path):
     run = make_run(scheme, training={"iterations": 150, "checkpoint_every": 1e-6})

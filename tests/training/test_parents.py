@@ -152,6 +152,7 @@ def test_digests_would_show_a_changed_weight(removing, parent_of_three, prepared
     assert frozen["before"] != frozen["after"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["removal", "incremental"])
 def test_a_killed_child_goes_on_and_ends_in_the_same_bytes(
     kind, removing, joining, parent_of_two, parent_of_three, prepared, manifests_of, tmp_path

@@ -159,6 +159,7 @@ def test_the_net_learns_landmarks_and_labels(make_faces_run, faces, tmp_path):
     assert last["validation_detection_rate"].isna().tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_a_killed_stage_2_goes_on_to_the_same_bytes(make_separation, stage_1, faces, tmp_path):
     training = {"iterations": 120, "checkpoint_every": 1e-9}
     run = make_separation(network={"channelwise": True}, training=training)
