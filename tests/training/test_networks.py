@@ -100,6 +100,7 @@ def test_a_task_continues_with_the_weighted_sum_of_all_responses():
 def test_gradient_only_connections_leave_the_forward_pass_alone_and_share_the_signal(images, labels):
     alone = make("single")
     dynamic = make("dynamic", transfer={"applied": "gradient"})
+    dynamic.joins_first_layers = False
     assert torch.equal(alone(images), dynamic(images))
     loss = cross_entropy(dynamic(images)[:, 0], labels[:, 0])
     loss.backward()
