@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from taskshare import config
 from taskshare.networks.plan import KERNEL, Convolution, layer_plan
-from taskshare.networks.subnet import initialise
+from taskshare.networks.subnet import initialise, with_own_gradient
 from taskshare.networks.vgg import GAINS, Head, convolutions
 
 
@@ -97,7 +97,7 @@ class Separation(nn.Module):
         """Map images (N, 3, H, W) to the outputs of all tasks side by side, (N, K)."""
         shared = self.shared_maps(images)
         parts = zip(self.columns, self.heads, strict=True)
-        return torch.cat([head(column(images, shared)[0]) for column, head in parts], dim=1)
+        return torch.cat([with_own_gradient(head(column(images, shared)[0])) for column, head in parts], dim=1)
 
     def shared_maps(self, images: Tensor) -> list[Tensor]:
         """Return the shared column's rectified maps of each convolution, without gradients."""

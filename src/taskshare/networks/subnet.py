@@ -142,7 +142,18 @@ class Subnet(nn.Module):
     def classify(self, features: Tensor) -> Tensor:
         """Map the features of layer 6, (N, F), to logits of shape (N,)."""
         assert self.output is not None
-        return self.output(features).squeeze(1)
+        return with_own_gradient(self.output(features).squeeze(1))
+
+
+def with_own_gradient(outputs: Tensor) -> Tensor:
+    """Return a part of a net's outputs, whose gradient will lie in memory of its own.
+
+    Beside other parts' it would be a strided slice, of which a matrix product may add up in another order. So a part
+    trains as it does by itself, to the last bit.
+    """
+    if outputs.requires_grad:
+        outputs.register_hook(Tensor.contiguous)
+    return outputs
 
 
 def initialise(operation: nn.Conv2d | nn.Linear, gain: float, generator: torch.Generator) -> None:
