@@ -45,6 +45,8 @@ benchmark: $(VENV)/installed
 	python benchmarks/workflow.py
 
 $(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit('taskshare: needs Python 3.11.4 or newer; give one as make PYTHON=...' \
+	  if sys.version_info < (3, 11, 4) else 0)"
 	$(PYTHON) -m venv $(VENV)
 	pip install --quiet --requirement requirements.lock
 	pip install --quiet --no-deps --no-build-isolation --editable .
