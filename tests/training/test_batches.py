@@ -46,9 +46,11 @@ def test_original_pools_keep_their_rates():
     assert run_labels[0, stream.take(0, 40)].mean() == 0.25
 
 
-def test_a_shared_batch_is_one_pool_for_all_tasks(make_run):
+def test_a_shared_batch_is_one_pool_for_all_tasks_whatever_the_first_ones_labels(make_run):
     run = make_run(sampling="original", batches="shared", tasks=["Bright", "Left"])
     batches = Batches(run, None, [np.arange(40), np.arange(40)])
     assert batches.indices(3).shape == (1, 8)
+    sorted_by_label = Batches(run, None, [pools("original")[0], np.arange(40)])
+    assert (sorted_by_label.indices(3) == batches.indices(3)).all()
     passed = np.concatenate([batches.indices(iteration)[0] for iteration in range(5)])
     assert sorted(passed) == list(range(40))

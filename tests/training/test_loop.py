@@ -17,7 +17,7 @@ from taskshare.training.loop import train
 from .killing import kill_and_resume
 
 
-@pytest.mark.parametrize("scheme", ["single", "hard", "dynamic"])
+@pytest.mark.parametrize("scheme", ["single", "hard", "dynamic", "cross_stitch"])
 def test_every_scheme_learns_what_is_in_the_picture(scheme, make_run, prepared, manifests_of, tmp_path):
     run = make_run(scheme, training={"iterations": 60})
     train(run, prepared, manifests_of(run), tmp_path, "cpu")
@@ -40,9 +40,9 @@ def test_same_seed_same_bytes_and_another_seed_other_weights(make_run, prepared,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["hard", "dynamic"])
-def test_a_killed_job_goes_on_and_ends_in_the_same_bytes(scheme, make_run, prepared, manifests_of, tmp_path):
-    run = make_run(scheme, training={"iterations": 150, "checkpoint_every": 1e-6})
+@pytest.mark.parametrize(("scheme", "optimiser"), [("hard", "sgd"), ("dynamic", "rmsprop")])
+def test_a_killed_job_goes_on_and_ends_in_the_same_bytes(scheme, optimiser, make_run, prepared, manifests_of, tmp_path):
+    run = make_run(scheme, training={"optimiser": optimiser, "iterations": 150, "checkpoint_every": 1e-6})
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     train(run, prepared, manifests_of(run), whole, "cpu")
 
@@ -120,8 +120,10 @@ def test_connections_are_recorded_from_every_task_to_every_task(make_run, prepar
         {"sampling": "original", "batches": "shared"},
         {"transfer": {"initial_beta": -4}},
         {"transfer": {"learning_rate_factor": 0}},
+        {"training": {"optimiser": "rmsprop", "learning_rate": 0.001}},
+        {"training": {"optimiser": "adagrad", "momentum": 0}},
     ],
-    ids=["per_pool", "original", "shared", "initial_beta", "fixed_beta"],
+    ids=["per_pool", "original", "shared", "initial_beta", "fixed_beta", "rmsprop", "adagrad"],
 )
 def test_each_switch_of_training_changes_the_weights(changes, make_run, prepared, manifests_of, tmp_path):
     plain, changed = make_run(), make_run(**changes)

@@ -48,15 +48,54 @@ def assert_close_up_to_rounding(found, expected):
     assert (found - expected).abs().max() <= share * expected.abs().max()
 
 
-def test_identity_connections_train_bit_equal_to_independent_single_task_nets(images, labels):
-    dynamic = make("dynamic", transfer={"alpha": "identity"})
-    dynamic.joins_first_layers = False
-    train_steps(dynamic, images, labels)
+def assert_trains_as_single_task_nets(network, images, labels):
+    train_steps(network, images, labels)
     for column, task in enumerate(TASKS):
         alone = make("single", [task])
         train_steps(alone, images, labels[:, [column]])
         for name, weight in alone.subnets[0].state_dict().items():
-            assert torch.equal(weight, dynamic.subnets[column].state_dict()[name]), (task, name)
+            assert torch.equal(weight, network.subnets[column].state_dict()[name]), (task, name)
+
+
+def test_identity_connections_train_bit_equal_to_independent_single_task_nets(images, labels):
+    dynamic = make("dynamic", transfer={"alpha": "identity"})
+    dynamic.joins_first_layers = False
+    assert_trains_as_single_task_nets(dynamic, images, labels)
+
+
+def test_identity_stitches_train_bit_equal_to_independent_single_task_nets_while_they_are_fixed(images, labels):
+    stitched = make("cross_stitch", stitch={"own": 1})
+    stitched.joins_first_layers = False
+    for unit in stitched.transfers.values():
+        unit.requires_grad_(False)
+    assert_trains_as_single_task_nets(stitched, images, labels)
+
+
+def test_stitches_start_as_a_convex_combination_and_are_learned_the_own_ones_too(images, labels):
+    stitched = make("cross_stitch", stitch={"own": 0.8, "granularity": "channel"})
+    start = stitched.transfers["2"].alpha().detach().clone()
+    assert start.shape == (3, 3, 5)
+    torch.testing.assert_close(start[:, :, 0], torch.full((3, 3), 0.1) + 0.7 * torch.eye(3))
+    train_steps(stitched, images, labels)
+    assert (stitched.transfers["2"].alpha() != start).all()
+    assert set(stitched.connection_strengths()) == {1, 2, 3, 4, 5, 6}
+
+
+def test_stitches_may_join_some_layers_only(images):
+    stitched = make("cross_stitch", stitch={"layers": [6]})
+    assert list(stitched.transfers) == ["6"]
+    assert stitched(images).shape == (6, 3)
+
+
+def test_small_moves_of_alpha_show_where_the_net_computes_in_bfloat16():
+    transfer = make("dynamic").transfers["6"]
+    responses = [torch.rand(4, 9, generator=torch.Generator().manual_seed(i)).bfloat16() for i in range(3)]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        before = transfer(responses)[0]
+        transfer.beta.add_(1e-4)  # alpha moves by 0.000025
+        after = transfer(responses)[0]
+    assert before.dtype == torch.float32
+    assert (after > before).all()
 
 
 def test_first_layers_computed_at_once_have_the_gradients_of_first_layers_one_by_one(images, labels):

@@ -23,7 +23,7 @@ from taskshare.config.experiments import (
     Table,
 )
 from taskshare.config.loading import explain, json_schema, load, validate
-from taskshare.config.network import AnyNetwork, Network, Transfer, VggNetwork
+from taskshare.config.network import AnyNetwork, Network, Stitch, Transfer, VggNetwork
 from taskshare.config.params import Params
 from taskshare.config.run import CostsInput, Parent, Run, RunSpec, Start, Training
 
@@ -54,6 +54,7 @@ __all__ = [
     "RunSpec",
     "Split",
     "Start",
+    "Stitch",
     "Synthetic",
     "Table",
     "Training",

@@ -33,11 +33,28 @@ class Transfer(Model):
     )
 
 
+class Stitch(Model):
+    """Cross-stitch units (Misra et al. 2016, section 3)."""
+
+    layers: list[Annotated[int, Field(ge=1, le=6)]] = Field(
+        default=[1, 2, 3, 4, 5, 6], description="layers whose outputs are combined"
+    )
+    granularity: Literal["scalar", "channel"] = Field(
+        default="scalar", description="one coefficient per pair and layer, or one per pair, layer and channel"
+    )
+    own: float = Field(
+        default=0.9, description="first coefficient of a task's own features; the others share the rest to 1"
+    )
+    learning_rate_factor: float = Field(
+        default=1.0, ge=0, description="rate of the coefficients over that of the weights"
+    )
+
+
 class Network(Model):
     """A sharing scheme over Fang 2017's seven-layer subnet (section 4.1)."""
 
     backbone: Literal["subnet"] = "subnet"
-    scheme: Literal["single", "hard", "dynamic"]
+    scheme: Literal["single", "hard", "dynamic", "cross_stitch"]
     channels: list[PositiveInt] = Field(default=[40, 60, 80, 100, 140], min_length=5, max_length=5)
     kernels: list[PositiveInt] = Field(default=[5, 5, 3, 3, 2], min_length=5, max_length=5)
     fully_connected: PositiveInt = 360
@@ -47,6 +64,12 @@ class Network(Model):
     padding: Literal["same", "valid"] = Field(default="same", description="padding of the convolutions (reading 9)")
     shared_layers: Literal[5, 6] = Field(default=6, description="hard: the trunk ends after this layer (reading 3)")
     transfer: Transfer = Transfer()
+    stitch: Stitch = Stitch()
+
+    @property
+    def connection_rate_factor(self) -> float:
+        """Learning rate of what joins the subnets over that of the weights."""
+        return (self.stitch if self.scheme == "cross_stitch" else self.transfer).learning_rate_factor
 
     @property
     def widths(self) -> list[int]:

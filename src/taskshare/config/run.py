@@ -18,8 +18,9 @@ class Training(Model):
 
     iterations: PositiveInt = 1000
     batch_size: Annotated[int, Field(gt=1, multiple_of=2)] = Field(default=32, description="images per task's pool")
+    optimiser: Literal["sgd", "rmsprop", "adagrad"] = Field(default="sgd", description="Fang 2017 names all three (8)")
     learning_rate: float = Field(default=0.02, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd and rmsprop; adagrad has none: 0")
     weight_decay: float = Field(default=5e-4, ge=0, description="on convolutions and matrices only")
     schedule: Literal["cosine", "constant"] = "cosine"
     warm_up: float = Field(
@@ -48,6 +49,12 @@ class Training(Model):
         default="auto", description="auto: bfloat16 where the device computes with it, else float32"
     )
     threads: PositiveInt = Field(default=1, description="CPU threads of one training job")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Training":
+        if self.optimiser == "adagrad" and self.momentum:
+            raise ValueError("momentum: adagrad has none; set momentum: 0")
+        return self
 
 
 class Parent(Model):
@@ -182,6 +189,8 @@ class Run(Model):
             raise ValueError("batches: shared needs sampling: original and tasks that every image has a label for")
         if self.batches == "shared" and self.training.update == "per_pool":
             raise ValueError("update: per_pool needs batches: pooled")
+        if self.network.scheme == "cross_stitch" and len(self.tasks) < 2:
+            raise ValueError("network.scheme: cross_stitch needs two tasks or more")
         if len(set(self.tasks)) != len(self.tasks):
             raise ValueError("tasks: one is listed twice")
         if self.network.backbone == "vgg":

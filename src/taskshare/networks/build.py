@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from taskshare import config, seeds
+from taskshare.networks.cross_stitch import CrossStitch
 from taskshare.networks.dynamic import DynamicMultiTask, ParallelSubnets
 from taskshare.networks.hard import HardSharing
 from taskshare.networks.incremental import IncrementalMultiTask
@@ -16,7 +17,7 @@ from taskshare.networks.single import SingleTask
 from taskshare.networks.subnet import Subnet
 from taskshare.networks.vgg import HardVgg
 
-SharingNetwork = SingleTask | HardSharing | DynamicMultiTask | IncrementalMultiTask | HardVgg | Separation
+SharingNetwork = SingleTask | HardSharing | CrossStitch | DynamicMultiTask | IncrementalMultiTask | HardVgg | Separation
 
 
 def build(
@@ -52,6 +53,8 @@ def build(
     if network.scheme == "hard":
         first = network.shared_layers + 1
         return HardSharing(subnet("shared", last=network.shared_layers), [subnet(task, first=first) for task in tasks])
+    if network.scheme == "cross_stitch":
+        return CrossStitch([subnet(task) for task in tasks], network)
     first_tasks, *later = generations or [tasks]
     whole: ParallelSubnets = DynamicMultiTask([subnet(task) for task in first_tasks], network)
     for joining in later:

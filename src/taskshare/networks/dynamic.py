@@ -1,6 +1,7 @@
 """Dynamic multi-task learning (DMT): parallel subnets, joined layer by layer by task transfer connections."""
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,26 @@ from taskshare import config
 from taskshare.networks.subnet import HIDDEN_LAYERS, Subnet, respond_together
 
 
-class TransferConnection(nn.Module):
+class Connection(nn.Module, ABC):
+    """What joins the subnets behind one layer: each target goes on with a weighted sum of all sources' responses."""
+
+    @abstractmethod
+    def alpha(self) -> Tensor:
+        """Return the weights, in the net's dtype, of shape (from i, to j) or (from i, to j, channel)."""
+
+    def forward(self, responses: list[Tensor]) -> list[Tensor]:
+        """Mix the responses of all sources, tensors of (N, C, H, W) or (N, F), for each target."""
+        # Channels last, so that one matrix product over the task axis reads memory in order.
+        planes = torch.stack([_channels_last(response) for response in responses])
+        mixed = self.mixed(planes)
+        return [_channels_first(part) for part in mixed]
+
+    def mixed(self, planes: Tensor) -> Tensor:
+        """Return what each target goes on with, (targets, ..., C), from the responses (sources, ..., C)."""
+        return product(self.alpha(), planes)
+
+
+class TransferConnection(Connection):
     """The connections of one layer: task j continues with sum_i alpha_ij h_i (Fang 2017, eqs 4 to 8, reading 1).
 
     alpha_ij = sigmoid(beta_ij) for i != j (eq 8), and alpha_jj = 1 (below eq 11).
@@ -45,23 +65,17 @@ class TransferConnection(nn.Module):
         # The diagonal of beta takes no part: its gradient is exactly zero.
         return torch.where(self.own.bool(), torch.ones_like(self.beta), torch.sigmoid(self.beta))  # type: ignore[operator]
 
-    def forward(self, responses: list[Tensor]) -> list[Tensor]:
-        """Mix the responses of all sources, tensors of (N, C, H, W) or (N, F), for each target."""
-        # Channels last, so that one matrix product over the task axis reads memory in order.
-        planes = torch.stack([_channels_last(response) for response in responses])
-        mixed = self._mixed(planes)
-        return [_channels_first(part) for part in mixed]
-
-    def _mixed(self, planes: Tensor) -> Tensor:
+    def mixed(self, planes: Tensor) -> Tensor:
+        """Return what each target goes on with, (targets, ..., C), as `applied` says."""
         alpha = self.alpha()
         if self.applied == "forward":
-            return _product(alpha, planes)
+            return product(alpha, planes)
         if self.applied == "gradient":
             # Forward value: the task's own response. Backward: eq 10's weighted supervisory signals.
-            others = _product(torch.where(self.own.bool(), torch.zeros_like(alpha), alpha), planes)  # type: ignore[operator]
+            others = product(torch.where(self.own.bool(), torch.zeros_like(alpha), alpha), planes)  # type: ignore[operator]
             return planes[-self.targets :] + (others - others.detach())
-        value = _product(alpha, planes.detach())
-        signal = _product(alpha.detach() ** 2, planes)
+        value = product(alpha, planes.detach())
+        signal = product(alpha.detach() ** 2, planes)
         return value + (signal - signal.detach())
 
 
@@ -123,14 +137,19 @@ class ParallelSubnets(nn.Module, ABC):
         return Trace(responses, torch.stack(self.classify(features), dim=1))
 
 
-class DynamicMultiTask(ParallelSubnets):
-    """One subnet per task and a `TransferConnection` after each chosen layer (Fang 2017, section 3, Figure 1)."""
+class JoinedSubnets(ParallelSubnets):
+    """One subnet per task and a `Connection` after each chosen layer.
 
-    def __init__(self, subnets: list[Subnet], network: config.Network) -> None:
+    Args:
+        subnets: one per task.
+        transfers: the connections, by the layer's number.
+    """
+
+    def __init__(self, subnets: list[Subnet], transfers: nn.ModuleDict) -> None:
         super().__init__()
         self.tasks = len(subnets)
         self.subnets = nn.ModuleList(subnets)
-        self.transfers = transfer_connections(len(subnets), len(subnets), network)
+        self.transfers = transfers
 
     def respond(self, number: int, features: list[Tensor]) -> list[Tensor]:
         """Return each task's response of hidden layer `number`, 1 to 6."""
@@ -149,6 +168,18 @@ class DynamicMultiTask(ParallelSubnets):
     def connection_strengths(self) -> dict[int, Tensor]:
         """Return alpha per layer, detached, (from i, to j); the mean over channels where alpha has them."""
         return strengths(self.transfers)
+
+
+class DynamicMultiTask(JoinedSubnets):
+    """One subnet per task and a `TransferConnection` after each chosen layer (Fang 2017, section 3, Figure 1)."""
+
+    def __init__(self, subnets: list[Subnet], network: config.Network) -> None:
+        super().__init__(subnets, transfer_connections(len(subnets), len(subnets), network))
+
+
+def is_connection(name: str) -> bool:
+    """Return whether a parameter, by its name in a net, belongs to what joins the subnets."""
+    return ".transfers." in f".{name}"
 
 
 def transfer_connections(sources: int, targets: int, network: config.Network) -> nn.ModuleDict:
@@ -185,12 +216,18 @@ def classify_all(subnets: nn.ModuleList, features: list[Tensor]) -> list[Tensor]
     return [subnet.classify(part) for subnet, part in zip(subnets, features, strict=True)]  # type: ignore[operator]
 
 
-def _product(alpha: Tensor, planes: Tensor) -> Tensor:
-    """Return sum_i alpha_ij planes_i for each j; planes of shape (sources, ..., C)."""
+def product(alpha: Tensor, planes: Tensor) -> Tensor:
+    """Return sum_i alpha_ij planes_i for each j, in alpha's dtype; planes of shape (sources, ..., C).
+
+    bfloat16 has steps of 0.002 to 0.004 around an alpha of 0.5, in which its small moves would be lost.
+    """
     shape = (alpha.shape[1], *planes.shape[1:])
-    if alpha.dim() == 3:
-        return torch.einsum("ijc,inc->jnc", alpha, planes.flatten(1, -2)).view(shape)
-    return (alpha.t() @ planes.flatten(1)).view(shape)
+    mixed_precision = planes.dtype is torch.bfloat16
+    with torch.autocast(planes.device.type, enabled=False) if mixed_precision else nullcontext():
+        planes = planes.to(alpha.dtype)
+        if alpha.dim() == 3:
+            return torch.einsum("ijc,inc->jnc", alpha, planes.flatten(1, -2)).view(shape)
+        return (alpha.t() @ planes.flatten(1)).view(shape)
 
 
 def _channels_last(response: Tensor) -> Tensor:

@@ -60,7 +60,8 @@ class Batches:
         self._size = run.training.batch_size
         self._streams: list[list[Stream]] = []
         if labels is None:
-            self._streams = [[Stream(pools[0], run.seed, "shared")]]
+            # In the order of the split: a manifest's own begins with one label, and differs from task to task.
+            self._streams = [[Stream(np.sort(pools[0]), run.seed, "shared")]]
             return
         for task, own, pool in zip(run.trained_tasks, labels, pools, strict=True):
             halves = [pool[own[pool] == label] for label in (0, 1)] if run.sampling == "resampled" else [pool]

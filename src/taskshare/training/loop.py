@@ -5,6 +5,7 @@ import math
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 import torch
 from filelock import FileLock
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from taskshare import device, files
 from taskshare.config import Network, Run, Training, VggNetwork
@@ -22,7 +24,7 @@ from taskshare.errors import TaskshareError
 from taskshare.graph import PROVENANCE, TRAINING_FILES, WEIGHTS
 from taskshare.networks import inherit, weights
 from taskshare.networks.build import SharingNetwork, build_for, count_parameters, to_input
-from taskshare.networks.dynamic import ParallelSubnets
+from taskshare.networks.dynamic import ParallelSubnets, is_connection
 from taskshare.networks.inference import logits
 from taskshare.training import checkpoint, provenance
 from taskshare.training.batches import Batches, Pixels
@@ -193,6 +195,7 @@ class _Session:
         self.inherited = inherited
         self.network: SharingNetwork = network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = _optimiser(self.network, run)
+        self.scheduler = LambdaLR(self.optimiser, partial(_schedule, run.training))
         self.iteration = 0
         self.images = 0
         self.seconds = 0.0
@@ -258,8 +261,6 @@ class _Session:
         return {**self.run.start.model_dump(), "frozen": {"before": before, "after": after}}
 
     def _step(self) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["initial_lr"] * _schedule(self.run.training, self.iteration)
         indices = self.batches.indices(self.iteration)
         targets = torch.from_numpy(self.objective.targets(indices)).to(self.device)
         self.network.train()
@@ -269,6 +270,7 @@ class _Session:
                 self._update(pool, targets[:, [task]], slice(task, task + 1))
         else:
             self._update(indices.reshape(-1), targets, slice(None))
+        self.scheduler.step()
         self.iteration += 1
         self.images += indices.size
 
@@ -359,6 +361,7 @@ class _Session:
         return {
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
             "selected": self.selected_state,
             "rows": self.history.rows,
             "sums": self.sums,
@@ -368,30 +371,33 @@ class _Session:
     def _restore(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.scheduler.load_state_dict(state["scheduler"])
         self.selected_state = state["selected"]
         self.history = History(state["rows"])
         self.sums.copy_(state["sums"])
         self.iteration, self.images, self.seconds, self.best, self.selected_iteration = state["numbers"]
 
 
-def _optimiser(network: nn.Module, run: Run) -> torch.optim.SGD:
-    """SGD with momentum; weight decay on convolutions and matrices only, and beta with its own rate (reading 8)."""
+def _optimiser(network: nn.Module, run: Run) -> torch.optim.Optimizer:
+    """Weight decay is on convolutions and matrices only; what joins subnets has its own rate (Fang 2017, reading 8)."""
     training = run.training
     named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
-    betas = [parameter for name, parameter in named if name.endswith(".beta")]
-    decayed = [parameter for name, parameter in named if parameter.dim() > 1 and not name.endswith(".beta")]
-    others = [parameter for _, parameter in named if parameter.dim() <= 1]
-    rate = training.learning_rate
-    groups = [
-        {"params": decayed, "lr": rate, "initial_lr": rate, "weight_decay": training.weight_decay},
-        {"params": others, "lr": rate, "initial_lr": rate, "weight_decay": 0.0},
+    connections = [parameter for name, parameter in named if is_connection(name)]
+    weights_and_biases = [parameter for name, parameter in named if not is_connection(name)]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in weights_and_biases if p.dim() > 1], "weight_decay": training.weight_decay},
+        {"params": [p for p in weights_and_biases if p.dim() <= 1]},
     ]
-    if isinstance(run.network, Network) and betas:
-        beta_factor = run.network.transfer.learning_rate_factor
-        groups.append(
-            {"params": betas, "lr": rate * beta_factor, "initial_lr": rate * beta_factor, "weight_decay": 0.0}
-        )
-    return torch.optim.SGD(groups, lr=rate, momentum=training.momentum)
+    if isinstance(run.network, Network) and connections:
+        rate = training.learning_rate * run.network.connection_rate_factor
+        groups.append({"params": connections, "lr": rate})
+    match training.optimiser:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=training.learning_rate, momentum=training.momentum)
+        case "rmsprop":
+            return torch.optim.RMSprop(groups, lr=training.learning_rate, momentum=training.momentum)
+        case "adagrad":
+            return torch.optim.Adagrad(groups, lr=training.learning_rate)
 
 
 def _schedule(training: Training, iteration: int) -> float:
