@@ -341,6 +341,7 @@ def test_the_columns_of_a_separation_run_may_be_jobs_of_their_own(content):
 @pytest.mark.parametrize(
     ("names", "line"),
     [
+        (["scales", "DEMO"], "scales: DEMO and demo differ by case alone"),
         (["runs", "Celeba-hard"], "runs: Celeba-hard and celeba-hard differ by case alone"),
         (["datasets", "celeba", "variants", "Grey"], "datasets.celeba.variants: Grey and grey differ by case alone"),
         (["experiments", "FANG2017-table4"], "experiments: FANG2017-table4 and fang2017-table4 differ by case alone"),

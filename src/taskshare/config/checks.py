@@ -96,7 +96,9 @@ def child_tasks(tasks: list[str], parent: Parent) -> list[str]:
 
 def check_names(params: "Params") -> None:
     """Check that no two names of files differ by case alone, for many file systems take them for one."""
-    places: dict[str, Iterable[str]] = {key: getattr(params, key) for key in ("datasets", "runs", "experiments")}
+    places: dict[str, Iterable[str]] = {
+        key: getattr(params, key) for key in ("scales", "datasets", "runs", "experiments")
+    }
     for name, dataset in params.datasets.items():
         places[f"datasets.{name}.variants"] = dataset.variants
         specs = [spec for spec in map(params.spec, params.runs) if spec.dataset == name]
