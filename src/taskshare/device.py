@@ -68,7 +68,7 @@ def set_up(threads: int) -> None:
 def computes_in_bfloat16(training: Training, device: torch.device) -> bool:
     """Return whether a run computes in bfloat16: as told, or for `auto` where the device has instructions for it.
 
-    On a CPU these are x86's AVX-512 or AMX instructions, if oneDNN may use them: ONEDNN_MAX_CPU_ISA can forbid it.
+    On a CPU these are x86's AVX-512 or AMX instructions, if ONEDNN_MAX_CPU_ISA lets oneDNN use AVX-512 at all.
     """
     if training.precision != "auto":
         return training.precision == "bfloat16"

@@ -97,7 +97,7 @@ def acquire_at_once(lock: BaseFileLock) -> bool:
     except Timeout:
         return False
     except (NotImplementedError, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+        if isinstance(error, OSError) and error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP):
             raise
         raise TaskshareError(
             f"{lock.lock_file}: the file system cannot lock files; work in a folder on another one"

@@ -54,7 +54,7 @@ def row_files(name: str, table: Table) -> dict[str, str]:
     paths: dict[str, str] = {}
     for label in table.rows:
         stem = re.sub(r"[^\w.]+", "-", label).strip("-.") or "row"
-        while (path := f"{ROW_METRICS}/{name}/{stem}.json") in paths.values():
+        while (path := f"{ROW_METRICS}/{name}/{stem}.json").casefold() in map(str.casefold, paths.values()):
             stem += "_"
         paths[label] = path
     return paths

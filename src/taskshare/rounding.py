@@ -29,9 +29,10 @@ def largest_difference(terms: int, dtype: torch.dtype, sums: int = 1) -> float:
 def likely_difference(terms: int, dtype: torch.dtype, sums: int = 1) -> float:
     """Return how far apart two such results lie at most where rounding errors have either sign, and mostly cancel.
 
-    A sum of n products is then off by at most lambda sqrt(n) u, each of the products with a probability of at least
-    1 - 2 exp(-lambda^2 / 2): 99.93 % for a lambda of 4, which is taken here (Higham and Mary 2019, "A new approach to
-    probabilistic rounding error analysis", section 2). The errors of sums that follow each other cancel likewise.
+    If rounding errors are independent and have mean zero, a sum of n products rarely is off by more than about
+    lambda sqrt(n) u, and those of sums that follow each other add up likewise (after Higham and Mary 2019, "A new
+    approach to probabilistic rounding error analysis"). A lambda of 4 is a rule of thumb: for sums as long as ours the
+    theorem guarantees nothing.
 
     Args:
         terms: in the longest of the sums.

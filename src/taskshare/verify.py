@@ -133,8 +133,8 @@ def verify(
 def tolerance(longest_sum: int) -> float:
     """Return by how much a probability may differ, and by what share of the largest coordinate a predicted landmark.
 
-    What a net puts out differs by a share of the terms of its last sum. Their root sum of squares is up to 4 for a
-    logit, and the logistic function has a slope of a quarter: what is left is the share itself.
+    What a net puts out differs by a share of the terms of its last sum. Their root sum of squares is taken to be up to
+    4 for a logit, and the logistic function has a slope of a quarter: what is left is the share itself.
 
     Args:
         longest_sum: number of terms in the longest sum that the net computes.
@@ -147,7 +147,7 @@ def _landmark_limits(table: pd.DataFrame, share: float) -> tuple[float, float]:
     pixels = share * float(table[["predicted_x", "predicted_y"]].abs().max().max())
     distances = np.hypot(table["predicted_x"] - table["x"], table["predicted_y"] - table["y"])
     eyes = distances / table["error"]
-    return pixels, math.sqrt(2) * pixels / float(eyes.min())
+    return pixels, math.sqrt(2) * pixels / float(eyes[eyes > 0].min())
 
 
 def _need(results: Path, jobs: Mapping[str, Run]) -> None:
@@ -196,10 +196,12 @@ def _verify_job(results: Path, anew: Path, margins: Path, key: str, run: Run, wa
         return comparison
     margin = {str(task): _score_margins(part, share) for task, part in recorded.scores.groupby("task")}
     if recorded.landmarks is not None and fresh.landmarks is not None:
-        pixels, distance = _landmark_limits(recorded.landmarks, share)
+        pixels, distance = _landmark_limits(fresh.landmarks, share)
         limits = dict.fromkeys(("predicted_x", "predicted_y"), Limit("pixels", pixels))
         limits["error"] = Limit("eye distances", distance)
         _compare_tables(comparison, LANDMARKS_FILE, recorded.landmarks, fresh.landmarks, limits)
+        if comparison.wrong:
+            return comparison
         points = recorded.landmarks.groupby("landmark")
         margin |= {str(point): _landmark_margins(part, distance) for point, part in points}
     _compare_metrics(comparison, recorded.metrics, fresh.metrics, margin, LAST_BITS if elsewhere else 0.0)

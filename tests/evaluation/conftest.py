@@ -1,5 +1,7 @@
 """Checkpoints of small nets, and a prepared training split to look at them with."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,7 +55,7 @@ def make_run():
                     "fully_connected": 9,
                     "transfer": transfer or {},
                 },
-                "training": {},
+                "training": {"threads": int(os.environ.get("OMP_NUM_THREADS", "1"))},
                 "seed": 1,
                 **changes,
             }

@@ -68,12 +68,13 @@ def test_every_row_has_its_file_as_the_workflow_expects_it(full):
     assert all("ours" in row for row in means.values())
 
 
-def test_labels_that_differ_in_signs_only_have_files_of_their_own():
-    table = config.Table(rows={"A, B": "x", "A B": "x", "…": "x"})
+def test_labels_that_differ_in_signs_or_case_only_have_files_of_their_own():
+    table = config.Table(rows={"A, B": "x", "A B": "x", "…": "x", "a b": "x"})
     assert list(row_files("own", table).values()) == [
         "metrics/own/A-B.json",
         "metrics/own/A-B_.json",
         "metrics/own/row.json",
+        "metrics/own/a-b__.json",
     ]
 
 

@@ -1,5 +1,7 @@
 """A prepared data set that is small enough to train on in a second."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,7 +51,7 @@ def manifests_of(prepared):
 def make_run():
     def make(scheme="dynamic", seed=1, tasks=LABELS, transfer=None, **changes):
         training = {"iterations": 30, "batch_size": 8, "validate_every": 10, "learning_rate": 0.05}
-        training |= changes.pop("training", {})
+        training |= {"threads": int(os.environ.get("OMP_NUM_THREADS", "1"))} | changes.pop("training", {})
         network = changes.pop("network", None) or {
             "scheme": scheme,
             "channels": [6, 6, 6, 8, 8],
