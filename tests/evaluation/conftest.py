@@ -1,7 +1,5 @@
 """Checkpoints of small nets, and a prepared training split to look at them with."""
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,7 +53,7 @@ def make_run():
                     "fully_connected": 9,
                     "transfer": transfer or {},
                 },
-                "training": {"threads": int(os.environ.get("OMP_NUM_THREADS", "1"))},
+                "training": {},
                 "seed": 1,
                 **changes,
             }

@@ -1,7 +1,5 @@
 """A prepared data set that is small enough to train on in a second."""
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,7 +49,7 @@ def manifests_of(prepared):
 def make_run():
     def make(scheme="dynamic", seed=1, tasks=LABELS, transfer=None, **changes):
         training = {"iterations": 30, "batch_size": 8, "validate_every": 10, "learning_rate": 0.05}
-        training |= {"threads": int(os.environ.get("OMP_NUM_THREADS", "1"))} | changes.pop("training", {})
+        training |= changes.pop("training", {})
         network = changes.pop("network", None) or {
             "scheme": scheme,
             "channels": [6, 6, 6, 8, 8],
