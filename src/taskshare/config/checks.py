@@ -99,11 +99,13 @@ def check_names(params: "Params") -> None:
     places: dict[str, Iterable[str]] = {
         key: getattr(params, key) for key in ("scales", "datasets", "runs", "experiments")
     }
+    specs = {name: params.spec(name) for name in params.runs}
     for name, dataset in params.datasets.items():
         places[f"datasets.{name}.variants"] = dataset.variants
-        specs = [spec for spec in map(params.spec, params.runs) if spec.dataset == name]
-        places[f"tasks of {name}"] = {task for spec in specs for tasks in spec.jobs.values() for task in tasks}
-    places |= {f"runs.{name}.groups": params.spec(name).jobs for name in params.runs}
+        places[f"tasks of {name}"] = {
+            task for spec in specs.values() if spec.dataset == name for task in itertools.chain(*spec.jobs.values())
+        }
+    places |= {f"runs.{name}.groups": spec.jobs for name, spec in specs.items()}
     for where, names in places.items():
         seen: dict[str, str] = {}
         for name in sorted(names):
