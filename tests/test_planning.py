@@ -242,7 +242,8 @@ def test_disk_is_foretold_from_sizes(digits, tmp_path):
     files.write_text(folder / "contact_sheet.png", " " * SHEET)
     labels = np.where(random.random(counts["train"]) < 0.2, random.random(counts["train"]) < 0.5, -1).astype(np.int8)
     for run in runs:
-        weights.save(tmp_path / graph.results / "training" / run.key / "weights.safetensors", build_for(run), run)
+        folder = tmp_path / graph.results / "training" / run.key
+        weights.save(folder / "weights.safetensors", build_for(run).state_dict(), run)
         for path in graph.manifests(run):
             (tmp_path / path).parent.mkdir(exist_ok=True)
             manifests.draw(labels, "original", "duplicated", random).to_parquet(tmp_path / path, index=False)

@@ -27,14 +27,15 @@ from taskshare.devices import visible_devices
 from taskshare.errors import TaskshareError
 
 # What the jobs of training and evaluation write.
-WEIGHTS, SCORES, PROVENANCE = "weights.safetensors", "scores.parquet", "provenance.json"
+WEIGHTS, OTHER_WEIGHTS = "weights.safetensors", "other_weights.safetensors"
+SCORES, PROVENANCE = "scores.parquet", "provenance.json"
 RECORDS = ("history.parquet", "transfer.parquet", "timing.parquet", PROVENANCE)
 METRICS = "metrics.json"
 CONNECTIONS, RESPONSE_MAPS, COOCCURRENCE = "connections.parquet", "response_maps.parquet", "cooccurrence.parquet"
 LIMITS, LANDMARKS_FILE, FEATURE_MAPS = "limits.json", "landmarks.parquet", "feature_maps.safetensors"
 CONNECTION_IMAGES = 512
 """Training images over which connections are measured."""
-TRAINING_FILES = (WEIGHTS, *RECORDS)
+TRAINING_FILES = (WEIGHTS, OTHER_WEIGHTS, *RECORDS)
 EVALUATION_FILES = (SCORES, METRICS)
 # What stands beside the report for DVC to show: a file of metrics for each row of a table, in a folder.
 ROW_METRICS, LEARNING_CURVES, PUBLISHED = "metrics", "learning_curves.csv", "published.csv"
@@ -73,6 +74,7 @@ class Graph:
         self.folder = folder
         self.results = f"results/{params.scale}"
         self.jobs = params.enabled_jobs()
+        self.judged = params.judged_jobs()
 
     def job(self, run: str, seed: str) -> Run:
         """Return the resolved run of the wildcards `run` and `seed`.
@@ -125,7 +127,7 @@ class Graph:
 
     def landmark_runs(self) -> str:
         """Return a regular expression of the jobs that find landmarks; it matches none where there are none."""
-        names = dict.fromkeys(re.escape(job.name) for job in self.jobs.values() if job.finds_landmarks)
+        names = dict.fromkeys(re.escape(job.name) for job in self.judged.values() if job.finds_landmarks)
         return "|".join(names) or "(?!)"
 
     def manifests(self, run: Run) -> list[str]:
@@ -209,10 +211,10 @@ class Graph:
         return [
             *(f"{folder}/{name}" for folder in folders for name in ("facts.json", "contact_sheet.png")),
             *(f"{self.results}/training/{key}/{name}" for key in self.jobs for name in RECORDS),
-            *(f"{self.results}/evaluation/{key}/{name}" for key in self.jobs for name in EVALUATION_FILES),
+            *(f"{self.results}/evaluation/{key}/{name}" for key in self.judged for name in EVALUATION_FILES),
             *(
                 f"{self.results}/evaluation/{key}/{LANDMARKS_FILE}"
-                for key, job in self.jobs.items()
+                for key, job in self.judged.items()
                 if job.finds_landmarks
             ),
             *self.analyses(),
@@ -238,7 +240,7 @@ class Graph:
         """Return every versioned result but the report: what must be there for the workflow to be done."""
         return [
             *self.report_inputs(),
-            *(f"{self.results}/training/{key}/{WEIGHTS}" for key in self.jobs),
+            *(f"{self.results}/training/{key}/{name}" for key in self.jobs for name in (WEIGHTS, OTHER_WEIGHTS)),
             *self.summary_files(),
         ]
 

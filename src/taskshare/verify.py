@@ -17,7 +17,7 @@ from taskshare.config import Params, Run, Table
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
 from taskshare.evaluation.landmarks import DETECTED
-from taskshare.graph import LANDMARKS_FILE, METRICS, SCORES, WEIGHTS
+from taskshare.graph import LANDMARKS_FILE, METRICS, OTHER_WEIGHTS, SCORES, WEIGHTS
 from taskshare.networks import weights
 from taskshare.report.published import load_published, published_tables
 from taskshare.report.results import Results
@@ -104,7 +104,7 @@ def verify(
     Raises:
         TaskshareError: a file that is needed is not there.
     """
-    jobs = params.enabled_jobs()
+    jobs = params.judged_jobs()
     _need(results, jobs)
     here = device.describe(device.choose(wanted_device))
     say(f"{len(jobs)} jobs, evaluated on {', '.join(here.values())}")
@@ -153,7 +153,7 @@ def _landmark_limits(table: pd.DataFrame, share: float) -> tuple[float, float]:
 def _need(results: Path, jobs: Mapping[str, Run]) -> None:
     wanted: dict[Path, None] = {}
     for key, run in jobs.items():
-        wanted[results / "training" / key / WEIGHTS] = None
+        wanted.update(dict.fromkeys(results / "training" / key / name for name in (WEIGHTS, OTHER_WEIGHTS)))
         names = (SCORES, METRICS, LANDMARKS_FILE) if run.finds_landmarks else (SCORES, METRICS)
         wanted.update(dict.fromkeys(results / "evaluation" / key / name for name in names))
         wanted.update(dict.fromkeys(_prepared(results, run) / f"test.{kind}" for kind in ("npy", "parquet")))
@@ -181,7 +181,7 @@ def _verify_job(results: Path, anew: Path, margins: Path, key: str, run: Run, wa
     except TaskshareError as error:
         comparison.wrong.append(str(error))
         return comparison
-    lacking = sorted({"run", "seed", "split", "tasks"} - set(recorded.metrics))
+    lacking = sorted({"run", "seed", "split", "tasks", "selections"} - set(recorded.metrics))
     if lacking:
         comparison.wrong.append(f"{METRICS}: lacks {', '.join(lacking)}")
         return comparison
@@ -205,6 +205,8 @@ def _verify_job(results: Path, anew: Path, margins: Path, key: str, run: Run, wa
         points = recorded.landmarks.groupby("landmark")
         margin |= {str(point): _landmark_margins(part, distance) for point, part in points}
     _compare_metrics(comparison, recorded.metrics, fresh.metrics, margin, LAST_BITS if elsewhere else 0.0)
+    if not elsewhere and files.digest(recorded.metrics["selections"]) != files.digest(fresh.metrics["selections"]):
+        comparison.wrong.append(f"{METRICS}: selections: other metrics of the weights that were not selected")
     files.write_json(margins / "evaluation" / key / METRICS, {"tasks": margin})
     return comparison
 

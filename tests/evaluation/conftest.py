@@ -69,7 +69,7 @@ def saved(tmp_path):
     def save(run, change=lambda network: None):
         network = build_for(run)
         change(network)
-        weights.save(tmp_path / "weights.safetensors", network, run)
+        weights.save(tmp_path / "weights.safetensors", network.state_dict(), run)
         return tmp_path / "weights.safetensors"
 
     return save

@@ -87,7 +87,7 @@ def test_attributes_are_scored_by_accuracy_and_by_balanced_accuracy(columns_run,
     always = np.tile([1.0, 1.0, -1.0], (4, 1))
     _, attributes = aim.score(outputs_of(fractions(table), always))
     assert attributes == {"accuracy": pytest.approx((0.5 + 0.5 + 0.75) / 3), "balanced_accuracy": 0.5}
-    assert aim.selection_score(aim.score(outputs_of(fractions(table), always))) == (1 + attributes["accuracy"]) / 2
+    assert aim.selection_scores(aim.score(outputs_of(fractions(table), always))) == [1, attributes["accuracy"]]
 
 
 def test_a_single_label_is_selected_by_balanced_accuracy(columns_run, table):
@@ -95,7 +95,7 @@ def test_a_single_label_is_selected_by_balanced_accuracy(columns_run, table):
     aim = objective(run, table)
     never = aim.score(np.tile(np.float32([0, -1]), (4, 1)))
     assert never == [{"accuracy": 0.75, "balanced_accuracy": 0.5}]
-    assert aim.selection_score(never) == 0.5
+    assert aim.selection_scores(never) == [0.5]
     with pytest.raises(TaskshareError, match="images of one label only for Rare"):
         objective(run, table[:3]).check_selectable()
 

@@ -128,7 +128,7 @@ def test_changed_weights_are_found(pulled):
     run, network = weights.load(pulled.weights)
     with torch.no_grad():
         next(network.parameters()).add_(0.05)
-    weights.save(pulled.weights, network, run)
+    weights.save(pulled.weights, network.state_dict(), run)
     assert not pulled.verify()
     assert "scores.parquet: " in pulled.of(f"{JOB}: differs; ")[0]
 
@@ -194,7 +194,7 @@ def test_a_decision_at_the_threshold_may_turn_elsewhere(pulled):
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
-    weights.save(pulled.weights, network, run)
+    weights.save(pulled.weights, network.state_dict(), run)
     prepared = pulled.results / "data" / run.dataset / run.variant_name
     scoring.evaluate(pulled.weights, prepared, "test", pulled.evaluation, "cpu")
     undecided = pd.read_parquet(pulled.evaluation / "scores.parquet")

@@ -4,6 +4,7 @@
 rule evaluate:
     input:
         weights=f"{graph.results}/training/{{run}}/seed{{seed}}/weights.safetensors",
+        others=f"{graph.results}/training/{{run}}/seed{{seed}}/other_weights.safetensors",
         prepared=lambda wildcards: graph.prepared_files(
             graph.job(wildcards.run, wildcards.seed), ("test",)
         ),

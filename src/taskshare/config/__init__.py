@@ -21,15 +21,18 @@ from taskshare.config.experiments import (
     Removal,
     ResponseMaps,
     Table,
+    Tuning,
+    trial_name,
 )
 from taskshare.config.loading import explain, json_schema, load, validate
 from taskshare.config.network import AnyNetwork, Network, Stitch, Transfer, VggNetwork
 from taskshare.config.params import Params
-from taskshare.config.run import CostsInput, Parent, Run, RunSpec, Start, Training
+from taskshare.config.run import SELECTIONS, CostsInput, Parent, Run, RunSpec, Selection, Start, Training
 
 __all__ = [
     "ALONE",
     "GENERATED_OR_OFFICIAL",
+    "SELECTIONS",
     "SHARED",
     "SPLITS",
     "AnyNetwork",
@@ -52,6 +55,7 @@ __all__ = [
     "ResponseMaps",
     "Run",
     "RunSpec",
+    "Selection",
     "Split",
     "Start",
     "Stitch",
@@ -59,10 +63,12 @@ __all__ = [
     "Table",
     "Training",
     "Transfer",
+    "Tuning",
     "Variant",
     "VggNetwork",
     "explain",
     "json_schema",
     "load",
+    "trial_name",
     "validate",
 ]

@@ -19,6 +19,7 @@ from taskshare.config.experiments import (
     Removal,
     ResponseMaps,
     Table,
+    Tuning,
 )
 from taskshare.config.network import AnyNetwork, Network, VggNetwork
 from taskshare.config.run import Parent, RunSpec
@@ -68,14 +69,14 @@ def can_start(kind: Literal["removal", "incremental", "separation"], child: AnyN
     """Return whether a net can start from another one's weights in this way.
 
     Removed and joining tasks: two dynamic nets that differ in nothing but the rate of beta. Separation: from a hard
-    sharing net with all convolutions shared, of the same convolutions.
+    sharing net of the same convolutions that shares at least those of the frozen column.
     """
     if kind == "separation":
         if not isinstance(child, VggNetwork) or not isinstance(parent, VggNetwork):
             return False
         sizes = child.channels == parent.channels and child.convolutions == parent.convolutions
         schemes = (child.scheme, parent.scheme) == ("separation", "hard")
-        return schemes and sizes and parent.shared_blocks == len(parent.channels)
+        return schemes and sizes and parent.shared_blocks >= child.shared_blocks
     if not isinstance(child, Network) or not isinstance(parent, Network) or parent.scheme != "dynamic":
         return False
     plain = [net.transfer.model_copy(update={"learning_rate_factor": 1.0}) for net in (child, parent)]
@@ -85,7 +86,7 @@ def can_start(kind: Literal["removal", "incremental", "separation"], child: AnyN
 def wanted_parent(kind: Literal["removal", "incremental", "separation"]) -> str:
     """Return in words which nets `can_start` allows as a parent."""
     if kind == "separation":
-        return "one vgg net with hard sharing that shares all convolutions, for a separation net of the same ones"
+        return "one vgg net with hard sharing that shares all convolutions of the separation net's frozen column"
     return "one dynamic net of the same network"
 
 
@@ -155,6 +156,14 @@ def _check_experiment(params: "Params", where: str, experiment: Experiment) -> N
             parent = specs[after].parent
             if parent is None or not parent.remove:
                 raise ValueError(f"{where}.after: {after} has no parent that lost tasks")
+        case Tuning():
+            for name in experiment.trials():
+                if name in params.runs:
+                    raise ValueError(f"{where}: a trial has the name of the run {name}; rename the run")
+            for run_name, spec in specs.items():
+                seeds = params.spec(spec.parent.run).seeds or params.current.seeds if spec.parent else [experiment.seed]
+                if experiment.seed not in seeds:
+                    raise ValueError(f"{where}.seed: the parent of {run_name} is not trained with it; take {seeds[0]}")
         case Landmarks(rows=rows):
             for run_name in rows.values():
                 if LANDMARKS not in itertools.chain(*specs[run_name].jobs.values()):

@@ -1,10 +1,12 @@
 """What params.yaml says of experiments: which runs fill which table or figure."""
 
-from typing import Annotated, Literal, TypeVar
+import itertools
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Discriminator, Field, Tag
 
 from taskshare.config.base import Model, Name, PositiveInt, kind_or_table
+from taskshare.config.run import Optimiser
 
 Groups = dict[Name, Annotated[list[str], Field(min_length=1)]]
 
@@ -177,6 +179,60 @@ class Limits(Entry):
         return [self.run]
 
 
+class Setting(Model):
+    """Settings to try: every combination of the values."""
+
+    optimiser: Optimiser
+    momentum: float
+    learning_rate: Annotated[list[float], Field(min_length=1)]
+    weight_decay: Annotated[list[float], Field(min_length=1)]
+    loss_weights: list[dict[str, float]] = Field(default=[], description="vgg: those of `training`; none: as they are")
+
+    def combinations(self) -> dict[str, dict[str, Any]]:
+        """Return the entries of `training` of each combination, by a name of it."""
+        found: dict[str, dict[str, Any]] = {}
+        for rate, decay, factors in itertools.product(self.learning_rate, self.weight_decay, self.loss_weights or [{}]):
+            entries: dict[str, Any] = {"optimiser": self.optimiser, "momentum": self.momentum}
+            entries |= {"learning_rate": rate, "weight_decay": decay}
+            if factors:
+                entries["loss_weights"] = factors
+            of_losses = "".join(f"-{task}{factor:g}" for task, factor in factors.items())
+            found[f"{self.optimiser}-{rate:g}-{decay:g}{of_losses}"] = entries
+        return found
+
+
+class Tuning(Entry):
+    """Validation scores of some runs under the same grid of training settings; no test image is looked at."""
+
+    kind: Literal["tuning"]
+    rows: dict[str, str] = Field(min_length=1, description="row label: name of a run; each gets the same settings")
+    settings: list[Setting] = Field(min_length=1)
+    training: dict[str, Any] = Field(default={}, description="entries of `training` of every trial, such as iterations")
+    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="of every trial")
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of all runs whose training is tried."""
+        return list(self.rows.values())
+
+    def combinations(self) -> dict[str, dict[str, Any]]:
+        """Return the entries of `training` of each setting, by its name."""
+        return {name: entries for setting in self.settings for name, entries in setting.combinations().items()}
+
+    def trials(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Return the run that each trial is of, and its entries of `training`, by the trial's name."""
+        return {
+            trial_name(run, name): (run, {**entries, **self.training})
+            for run in self.run_names
+            for name, entries in self.combinations().items()
+        }
+
+
+def trial_name(run_name: str, setting: str) -> str:
+    """Return the name of the run that tries a setting."""
+    return f"{run_name}-{setting}"
+
+
 Experiment = Annotated[
     Annotated[Table, Tag("table")]
     | Annotated[ResponseMaps, Tag("response_maps")]
@@ -187,6 +243,7 @@ Experiment = Annotated[
     | Annotated[Landmarks, Tag("landmarks")]
     | Annotated[FeatureMaps, Tag("feature_maps")]
     | Annotated[Costs, Tag("costs")]
-    | Annotated[Architecture, Tag("architecture")],
+    | Annotated[Architecture, Tag("architecture")]
+    | Annotated[Tuning, Tag("tuning")],
     Discriminator(kind_or_table),
 ]

@@ -42,11 +42,16 @@ def validate(content: Mapping[str, Any], where: str = "params.yaml", check_sourc
         raise TaskshareError(f"{where}: {explain(error)}") from None
     for scale in params.scales:
         at_scale = params.model_copy(update={"scale": scale})
-        for run in params.runs:
+        for run in (*params.runs, *params.trials):
             try:
-                list(at_scale.jobs(run))
+                jobs = list(at_scale.jobs(run))
             except ValidationError as error:
                 raise TaskshareError(f"{where}: scales.{scale} with runs.{run}: {explain(error)}") from None
+            if run in params.trials and "validation" not in jobs[0].splits:
+                raise TaskshareError(
+                    f"{where}: scales.{scale} with the trial {run}: tuning goes by validation scores; set "
+                    "training.validation: true"
+                )
     for name in params.datasets:
         source = params.source(name)
         if check_sources and params.source_kind(name) == "path" and not Path(source).exists():

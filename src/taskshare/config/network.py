@@ -8,6 +8,9 @@ from taskshare.config.base import Model, PositiveInt
 
 Backbone = Literal["subnet", "vgg"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
+SubnetScheme = Literal["single", "hard", "dynamic", "cross_stitch"]
+VggScheme = Literal["hard", "separation"]
+SCHEMES: tuple[str, ...] = (*get_args(SubnetScheme), *get_args(VggScheme))
 
 
 class Transfer(Model):
@@ -19,9 +22,10 @@ class Transfer(Model):
     granularity: Literal["scalar", "channel"] = Field(
         default="scalar", description="one alpha per pair and layer, or one per pair, layer and channel (reading 4)"
     )
-    applied: Literal["forward", "gradient", "twice"] = Field(
+    applied: Literal["forward", "gradient", "layerwise", "twice"] = Field(
         default="forward",
-        description="alpha weighs the features, only the supervisory signal, or both (reading 1)",
+        description="alpha weighs the features, only the supervisory signal, that signal for each layer's own weights "
+        "alone, or features and signal (reading 1)",
     )
     position: Literal["after_pool", "before_pool"] = Field(
         default="after_pool", description="where the outputs of a convolution are mixed (reading 5)"
@@ -54,7 +58,7 @@ class Network(Model):
     """A sharing scheme over Fang 2017's seven-layer subnet (section 4.1)."""
 
     backbone: Literal["subnet"] = "subnet"
-    scheme: Literal["single", "hard", "dynamic", "cross_stitch"]
+    scheme: SubnetScheme
     channels: list[PositiveInt] = Field(default=[40, 60, 80, 100, 140], min_length=5, max_length=5)
     kernels: list[PositiveInt] = Field(default=[5, 5, 3, 3, 2], min_length=5, max_length=5)
     fully_connected: PositiveInt = 360
@@ -81,7 +85,7 @@ class VggNetwork(Model):
     """A sharing scheme over Matsui 2019's columns of VGG convolutions (Table 1): landmarks and attributes."""
 
     backbone: Literal["vgg"]
-    scheme: Literal["hard", "separation"] = Field(
+    scheme: VggScheme = Field(
         description="hard: one column for all tasks (stage 1); separation: frozen, and one for each task (stage 2)"
     )
     channels: list[PositiveInt] = Field(
@@ -95,7 +99,15 @@ class VggNetwork(Model):
         "it, none: at the image (11)",
     )
     channelwise: bool = Field(default=False, description="separation: a 1x1 convolution at each concatenation (6)")
+    concatenation: Literal["everywhere", "none"] = Field(
+        default="everywhere",
+        description="separation with branch_block: whether shared maps join the task's own behind it (11)",
+    )
     fine_tuning: bool = Field(default=False, description="separation: task columns start from the shared weights (7)")
+    first_mixers: Literal["random", "identity"] = Field(
+        default="random",
+        description="channelwise: 1x1 convolutions start at random, or hand on the task's own maps (7)",
+    )
     head: Literal["flatten", "average"] = Field(
         default="flatten", description="what the fully connected layer sees of the last maps (5)"
     )
@@ -119,14 +131,20 @@ class VggNetwork(Model):
             raise ValueError("branch_block: after the last block no task column is left; take an earlier one")
         if self.scheme == "hard" and (self.channelwise or self.fine_tuning):
             raise ValueError("channelwise and fine_tuning: go with scheme: separation")
+        if self.concatenation == "none" and (not self.branch_block or self.channelwise):
+            raise ValueError("concatenation: none goes with a branch_block, and without channelwise")
+        if self.first_mixers == "identity" and not self.channelwise:
+            raise ValueError("first_mixers: identity goes with channelwise: true")
         if self.fine_tuning and not self.channelwise:
             raise ValueError("fine_tuning: needs channelwise: true, or the shared weights do not fit (reading 7)")
         return self
 
     @property
     def shared_blocks(self) -> int:
-        """Hard: number of blocks that all tasks share."""
-        return len(self.channels) if self.branch_block is None else self.branch_block
+        """Number of blocks that all tasks share: of the trunk, or of the frozen column."""
+        if self.branch_block is None or (self.scheme == "separation" and self.concatenation == "everywhere"):
+            return len(self.channels)
+        return self.branch_block
 
 
 def backbone_of(content: Any) -> str:

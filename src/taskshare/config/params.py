@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from taskshare.config.base import Model, Name, PositiveInt
 from taskshare.config.checks import check_child, check_experiments, check_names, child_tasks
 from taskshare.config.data import GENERATED_OR_OFFICIAL, Data, Dataset, Synthetic, Variant
-from taskshare.config.experiments import Experiment, Kind
+from taskshare.config.experiments import Experiment, Kind, Tuning
 from taskshare.config.explain import explain
-from taskshare.config.network import BACKBONES, AnyNetwork, Backbone
+from taskshare.config.network import BACKBONES, SCHEMES, AnyNetwork, Backbone
 from taskshare.config.run import INHERITED, Run, RunEntry, RunSpec, Start, Training
 
 
@@ -29,12 +30,15 @@ class Scale(Model):
     synthetic: Synthetic = Synthetic()
     image_sizes: dict[str, dict[Name, PositiveInt]] = Field(description="data set: variant: pixels")
     training: dict[str, dict[str, Any]] = Field(
-        default={}, description="DATASET, or DATASET/BACKBONE instead of it: entries of `training`"
+        default={},
+        description="DATASET, or DATASET/BACKBONE instead of it: entries of `training`; DATASET/BACKBONE/SCHEME: those "
+        "that differ for the scheme",
     )
     network: dict[Backbone, dict[str, Any]] = Field(
         default={}, description="backbone: entries of `network` that differ at this scale"
     )
     runs: dict[Name, dict[str, Any]] = Field(default={}, description="run: entries that differ at this scale")
+    enable: list[Name] = Field(default=[], description="experiments that run at this scale though others leave them")
 
 
 class Params(BaseModel):
@@ -73,7 +77,10 @@ class Params(BaseModel):
                 allowed = ", ".join(GENERATED_OR_OFFICIAL)
                 raise ValueError(f"{name}: {extra[name]} is there for {allowed} only; give a path")
         choose("scale", self.scale, self.scales)
-        if not any(experiment.enabled for experiment in self.experiments.values()):
+        for scale_name, scale in self.scales.items():
+            for name in scale.enable:
+                choose(f"scales.{scale_name}.enable", name, self.experiments)
+        if not any(map(self.is_enabled, self.experiments)):
             raise ValueError("experiments: none is enabled; enable one")
         for name, dataset in self.datasets.items():
             for key, variant in dataset.variants.items():
@@ -88,10 +95,13 @@ class Params(BaseModel):
         self._check_lineages()
         for scale_name, scale in self.scales.items():
             for key in scale.training:
-                dataset_name, slash, backbone = key.partition("/")
+                dataset_name, *of = key.split("/")
                 choose(f"scales.{scale_name}.training", dataset_name, self.datasets)
-                if slash:
-                    choose(f"scales.{scale_name}.training.{dataset_name}", backbone, dict.fromkeys(BACKBONES))
+                parts: tuple[tuple[str, ...], ...] = (BACKBONES, SCHEMES)
+                for part, names in zip(of, parts, strict=False):
+                    choose(f"scales.{scale_name}.training.{key}", part, dict.fromkeys(names))
+                if len(of) > 2:
+                    raise ValueError(f"scales.{scale_name}.training.{key}: give DATASET/BACKBONE/SCHEME at most")
             for key, sizes in scale.image_sizes.items():
                 choose(f"scales.{scale_name}.image_sizes", key, self.datasets)
                 for variant_name in sizes:
@@ -158,8 +168,10 @@ class Params(BaseModel):
         spec = self.spec(run_name)
         dataset = self.datasets[spec.dataset]
         of_scale = self.current.training
-        common = of_scale.get(f"{spec.dataset}/{spec.network.backbone}", of_scale.get(spec.dataset, {}))
-        training = Training.model_validate({**common, **spec.training})
+        backbone = f"{spec.dataset}/{spec.network.backbone}"
+        common = of_scale.get(backbone, of_scale.get(spec.dataset, {}))
+        of_scheme = of_scale.get(f"{backbone}/{spec.network.scheme}", {})
+        training = Training.model_validate({**common, **of_scheme, **spec.training})
         network, generations = self.network(run_name), self.generations(run_name)
         start = None
         if spec.parent:
@@ -197,7 +209,7 @@ class Params(BaseModel):
 
     def generations(self, run_name: str) -> list[list[str]]:
         """Return a run's tasks by the time they joined; an empty list if they were learned at once."""
-        parent = self.runs[run_name].parent
+        parent = self.entry(run_name).parent
         if parent is None or not parent.add:
             return []
         return [*(self.generations(parent.run) or [self.spec(parent.run).tasks]), parent.add]
@@ -205,21 +217,49 @@ class Params(BaseModel):
     def enabled_jobs(self) -> dict[str, Run]:
         """Every training job that an enabled experiment needs, parents before their children, by `Run.key`."""
         names: dict[str, None] = {}
-        for experiment in self.experiments.values():
-            for run_name in experiment.run_names if experiment.enabled else []:
-                names.update(dict.fromkeys(self.lineage(run_name)))
+        for name in filter(self.is_enabled, self.experiments):
+            names.update(dict.fromkeys(self.needed_runs(name)))
         return {job.key: job for name in names for job in self.jobs(name)}
+
+    def needed_runs(self, experiment: str) -> list[str]:
+        """Return the runs that an experiment needs, parents before their children: its own, or its trials."""
+        item = self.experiments[experiment]
+        own = item.trials() if isinstance(item, Tuning) else item.run_names
+        return list(dict.fromkeys(itertools.chain(*map(self.lineage, own))))
+
+    def judged_jobs(self) -> dict[str, Run]:
+        """Those of `enabled_jobs` whose test scores are looked at: all but the trials of tuning."""
+        trials = {job.key for name in self.trials for job in self.jobs(name)}
+        return {key: job for key, job in self.enabled_jobs().items() if key not in trials}
+
+    @cached_property
+    def trials(self) -> dict[str, tuple[str, dict[str, Any], int]]:
+        """The run, the entries of `training` and the seed of every trial of tuning, by the trial's name."""
+        return {
+            name: (*trial, tuning.seed)
+            for tuning in self.experiments.values()
+            if isinstance(tuning, Tuning)
+            for name, trial in tuning.trials().items()
+        }
+
+    def is_enabled(self, experiment: str) -> bool:
+        """Return whether an experiment is run at the current scale."""
+        return self.experiments[experiment].enabled or experiment in self.current.enable
 
     def enabled(self, kind: type[Kind]) -> dict[str, Kind]:
         """Return the enabled experiments of a kind by name; of every kind for `Entry`."""
         found: dict[str, Kind] = {}
         for name, item in self.experiments.items():
-            if isinstance(item, kind) and item.enabled:
+            if isinstance(item, kind) and self.is_enabled(name):
                 found[name] = item
         return found
 
     def spec(self, run_name: str) -> RunSpec:
-        """Return an entry of `runs` with what it has from its parent and the current scale."""
+        """Return an entry of `runs`, or a trial of one, with what it has from its parent and the current scale."""
+        if run_name in self.trials:
+            tried, training, seed = self.trials[run_name]
+            spec = self.spec(tried)
+            return spec.model_copy(update={"training": {**spec.training, **training}, "seeds": [seed]})
         entry = self.runs[run_name]
         written = _merge(entry.model_dump(exclude_unset=True), self.current.runs.get(run_name, {}))
         if entry.parent:
@@ -229,9 +269,13 @@ class Params(BaseModel):
             written = {**tasks, **_merge(inherited, written)}
         return RunSpec.model_validate(written)
 
+    def entry(self, run_name: str) -> RunEntry:
+        """Return an entry of `runs`; of a trial, that of the run that is tried."""
+        return self.runs[self.trials[run_name][0] if run_name in self.trials else run_name]
+
     def lineage(self, run_name: str) -> list[str]:
-        """Return a run's ancestors, the first one first, and the run itself."""
-        parent = self.runs[run_name].parent
+        """Return a run's ancestors, the first one first, and the run itself; a trial's ancestors are its run's."""
+        parent = self.entry(run_name).parent
         return [*(self.lineage(parent.run) if parent else []), run_name]
 
 

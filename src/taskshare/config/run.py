@@ -1,6 +1,6 @@
 """What params.yaml says of runs: training jobs as they are written, and as they are resolved."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -8,6 +8,10 @@ from taskshare.config.base import Model, Name, PositiveInt
 from taskshare.config.data import Split, Variant
 from taskshare.config.network import AnyNetwork
 from taskshare.config.tasks import ATTRIBUTES, JOINT_TASKS, LANDMARKS
+
+Optimiser = Literal["sgd", "rmsprop", "adagrad"]
+Selection = Literal["last", "best", "best_per_task"]
+SELECTIONS: tuple[Selection, ...] = get_args(Selection)
 
 
 class Training(Model):
@@ -18,7 +22,7 @@ class Training(Model):
 
     iterations: PositiveInt = 1000
     batch_size: Annotated[int, Field(gt=1, multiple_of=2)] = Field(default=32, description="images per task's pool")
-    optimiser: Literal["sgd", "rmsprop", "adagrad"] = Field(default="sgd", description="Fang 2017 names all three (8)")
+    optimiser: Optimiser = Field(default="sgd", description="Fang 2017 names all three (8)")
     learning_rate: float = Field(default=0.02, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd and rmsprop; adagrad has none: 0")
     weight_decay: float = Field(default=5e-4, ge=0, description="on convolutions and matrices only")
@@ -32,10 +36,10 @@ class Training(Model):
     update: Literal["joint", "per_pool"] = Field(
         default="joint", description="one update from the summed costs, or one after every task's pool (reading 10)"
     )
-    selection: Literal["best", "last"] = Field(
+    selection: Selection = Field(
         default="best",
-        description="weights with the best mean score on the validation split, or the last ones; the score is balanced "
-        "accuracy, for landmarks the detection rate, for attributes their mean accuracy",
+        description="weights with the best mean score on the validation split, the best ones of each task, or the last "
+        "ones; the score is balanced accuracy, for landmarks the detection rate, for attributes their mean accuracy",
     )
     validation: bool = Field(
         default=False, description="selection last: score the validation split nevertheless, for the report"
@@ -227,7 +231,7 @@ class Run(Model):
     @property
     def splits(self) -> tuple[Split, ...]:
         """The splits that training reads: the training images, and the validation images if they are scored."""
-        validated = self.training.selection == "best" or self.training.validation
+        validated = self.training.selection != "last" or self.training.validation
         return ("train", "validation") if validated else ("train",)
 
     @property

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -67,16 +67,25 @@ class TransferConnection(Connection):
 
     def mixed(self, planes: Tensor) -> Tensor:
         """Return what each target goes on with, (targets, ..., C), as `applied` says."""
+        if self.applied in ("gradient", "layerwise"):
+            return self.supervised(planes, planes)
         alpha = self.alpha()
         if self.applied == "forward":
             return product(alpha, planes)
-        if self.applied == "gradient":
-            # Forward value: the task's own response. Backward: eq 10's weighted supervisory signals.
-            others = product(torch.where(self.own.bool(), torch.zeros_like(alpha), alpha), planes)  # type: ignore[operator]
-            return planes[-self.targets :] + (others - others.detach())
         value = product(alpha, planes.detach())
         signal = product(alpha.detach() ** 2, planes)
         return value + (signal - signal.detach())
+
+    def supervised(self, planes: Tensor, senders: Tensor) -> Tensor:
+        """Return each target's own response, whose gradient also goes, weighed by alpha, to the others (eq 10).
+
+        Args:
+            planes: the responses, (sources, ..., C).
+            senders: the same values, through which the gradient goes to the other tasks' weights.
+        """
+        alpha = self.alpha()
+        others = product(torch.where(self.own.bool(), torch.zeros_like(alpha), alpha), senders)  # type: ignore[operator]
+        return planes[-self.targets :] + (others - others.detach())
 
 
 @dataclass(frozen=True)
@@ -125,8 +134,12 @@ class ParallelSubnets(nn.Module, ABC):
         """Map images (N, C, H, W) to logits (N, tasks)."""
         features = [images] * self.tasks
         for number in range(1, HIDDEN_LAYERS + 1):
-            features = self.mix(number, self.respond(number, features))
+            features = self.advance(number, features)
         return torch.stack(self.classify(features), dim=1)
+
+    def advance(self, number: int, features: list[Tensor]) -> list[Tensor]:
+        """Return what each task hands on from layer `number`, from what the layer below handed on."""
+        return self.mix(number, self.respond(number, features))
 
     def trace(self, images: Tensor) -> Trace:
         """Map images (N, C, H, W) to logits, and keep what every layer responds."""
@@ -175,6 +188,22 @@ class DynamicMultiTask(JoinedSubnets):
 
     def __init__(self, subnets: list[Subnet], network: config.Network) -> None:
         super().__init__(subnets, transfer_connections(len(subnets), len(subnets), network))
+        self.layerwise = network.transfer.applied == "layerwise"
+
+    def advance(self, number: int, features: list[Tensor]) -> list[Tensor]:
+        """Return what each task hands on from layer `number`, from what the layer below handed on.
+
+        `layerwise`: the weights of layer l of task i are updated by sum_j alpha_ij V_ij (Algorithm 1, line 5), where
+        V_ij is the signal of task j behind that layer; what another task sends goes no further down than these weights.
+        """
+        if not self.layerwise or str(number) not in self.transfers:
+            return super().advance(number, features)
+        responses = self.respond(number, features)
+        senders = self.respond(number, [part.detach() for part in features])
+        transfer = cast(TransferConnection, self.transfers[str(number)])
+        planes, sent = (torch.stack([_channels_last(part) for part in parts]) for parts in (responses, senders))
+        mixed = [_channels_first(part) for part in transfer.supervised(planes, sent)]
+        return complete_all(self.subnets, number, mixed)
 
 
 def is_connection(name: str) -> bool:

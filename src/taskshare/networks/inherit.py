@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from taskshare.config import Run, VggNetwork
 from taskshare.networks.build import SharingNetwork
+from taskshare.networks.vgg import first_layer
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -46,7 +47,8 @@ def inherited_state(child: Run, parent: Run, state: dict[str, Tensor]) -> dict[s
 def _separated(child: Run, state: dict[str, Tensor]) -> dict[str, Tensor]:
     network = cast(VggNetwork, child.network)
     trunk = {name.removeprefix("trunk."): tensor for name, tensor in state.items() if name.startswith("trunk.")}
-    taken = {f"shared.{name}": tensor for name, tensor in trunk.items()}
+    end = first_layer(network, network.shared_blocks + 1)
+    taken = {f"shared.{name}": tensor for name, tensor in trunk.items() if int(name.partition(".")[0]) < end}
     if network.fine_tuning:
         skipped = sum(network.convolutions[: network.branch_block or 0])
         places = sorted({int(name.partition(".")[0]) for name in trunk})[skipped:]  # of the convolutions among layers

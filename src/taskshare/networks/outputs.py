@@ -19,6 +19,13 @@ def slices(tasks: Sequence[str], labels: Sequence[str]) -> Iterator[tuple[str, s
         start = end
 
 
+def task_outputs(run: Run) -> list[tuple[str, slice]]:
+    """Return each of a run's tasks with the place of its outputs; a subnet has one."""
+    if run.network.backbone == "subnet":
+        return [(task, slice(number, number + 1)) for number, task in enumerate(run.tasks)]
+    return list(slices(run.tasks, run.labels))
+
+
 def points(raw: np.ndarray, run: Run) -> np.ndarray:
     """Return the landmarks, (N, 5, 2), as fractions of width and height, from a net's outputs (N, K)."""
     place = dict(slices(run.tasks, run.labels))[LANDMARKS]

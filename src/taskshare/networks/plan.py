@@ -45,7 +45,7 @@ def map_size(network: VggNetwork, image_size: int) -> int:
 def head_inputs(network: VggNetwork, image_size: int) -> int:
     """Return the number of inputs of a task's fully connected layer (reading 5)."""
     places = map_size(network, image_size) ** 2 if network.head == "flatten" else 1
-    both = network.scheme == "separation" and not network.channelwise
+    both = network.scheme == "separation" and not network.channelwise and network.concatenation == "everywhere"
     return (2 if both else 1) * network.channels[-1] * places
 
 

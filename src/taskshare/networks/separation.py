@@ -9,14 +9,15 @@ from torch.nn import functional as F
 from taskshare import config
 from taskshare.networks.plan import KERNEL, Convolution, layer_plan
 from taskshare.networks.subnet import initialise, with_own_gradient
-from taskshare.networks.vgg import GAINS, Head, convolutions
+from taskshare.networks.vgg import GAINS, Head, convolutions, first_layer
 
 
 class TaskColumn(nn.Module):
     """A task's convolutions; after each, the shared maps of the same layer join its own (section 3.1, Figure 2).
 
-    Maps are concatenated as [shared, own] after every convolution (reading 4). With `channelwise`, a linear 1x1
-    convolution brings them back to the layer's channels (section 3.3, Figure 3; reading 6).
+    Maps are concatenated as [shared, own] after every convolution (reading 4), or after none of those behind a branch
+    point (reading 11). With `channelwise`, a linear 1x1 convolution brings them back to the layer's channels
+    (section 3.3, Figure 3; reading 6).
 
     Args:
         network: widths and switches.
@@ -33,15 +34,19 @@ class TaskColumn(nn.Module):
         gain = GAINS[network.initialisation]
         self.convolutions = nn.ModuleList()
         self.mixers = nn.ModuleList() if network.channelwise else None
+        self.joins = network.concatenation == "everywhere"
         channels = 3 if start == 0 else network.channels[start - 1]
         for layer in self.plan:
             convolution = nn.utils.skip_init(nn.Conv2d, channels, layer.channels, KERNEL, padding=KERNEL // 2)
             initialise(convolution, gain, generator)
             self.convolutions.append(convolution)
-            channels = 2 * layer.channels
+            channels = (2 if self.joins else 1) * layer.channels
             if self.mixers is not None:
                 mixer = nn.utils.skip_init(nn.Conv2d, channels, layer.channels, 1)
                 initialise(mixer, 1.0, generator)
+                if network.first_mixers == "identity":
+                    own = torch.cat([torch.zeros(layer.channels, layer.channels), torch.eye(layer.channels)], dim=1)
+                    mixer.weight.data.copy_(own[:, :, None, None])
                 self.mixers.append(mixer)
                 channels = layer.channels
 
@@ -56,7 +61,7 @@ class TaskColumn(nn.Module):
         own = []
         for number, (layer, convolution) in enumerate(zip(self.plan, self.convolutions, strict=True)):
             own.append(F.relu(convolution(features)))
-            features = torch.cat([shared[self.skipped + number], own[-1]], dim=1)
+            features = torch.cat([shared[self.skipped + number], own[-1]], dim=1) if self.joins else own[-1]
             if self.mixers is not None:
                 features = self.mixers[number](features)
             if layer.pool:
@@ -87,7 +92,8 @@ class Separation(nn.Module):
         generators: Sequence[torch.Generator],
     ) -> None:
         super().__init__()
-        self.shared = convolutions(network, shared_generator).requires_grad_(False)
+        end = first_layer(network, network.shared_blocks + 1)
+        self.shared = nn.Sequential(*list(convolutions(network, shared_generator))[:end]).requires_grad_(False)
         self.columns = nn.ModuleList(TaskColumn(network, image_size, generator) for generator in generators)
         self.heads = nn.ModuleList(
             Head(network, image_size, count, generator) for count, generator in zip(outputs, generators, strict=True)

@@ -7,7 +7,7 @@ from taskshare.config import Run, Split
 from taskshare.config.tasks import LANDMARKS
 from taskshare.graph import Graph
 from taskshare.networks.outputs import label_names
-from taskshare.planning.network_costs import NetworkCosts
+from taskshare.planning.network_costs import NetworkCosts, most_states
 from taskshare.planning.sizes import Images
 
 # Bytes as they were measured: of the label table for an image, of a manifest for an image of the training split, of
@@ -31,7 +31,7 @@ class Space:
 def space(graph: Graph, costs: Mapping[str, NetworkCosts], images: Mapping[str, Images]) -> list[Space]:
     """Return the disk space of a scale, without files of the user's own and what is unpacked for a while."""
     runs = list(graph.jobs.values())
-    checkpoints = [2 * costs[run.key].state_bytes + costs[run.key].trained_bytes for run in runs]
+    checkpoints = [most_states(run) * costs[run.key].state_bytes + costs[run.key].trained_bytes for run in runs]
     manifests = {path: _task_images(run, images[run.dataset], "train") for run in runs for path in graph.manifests(run)}
     downloads = [graph.source_path(name) for name in images if graph.params.source_kind(name) == "download"]
     results = graph.results
@@ -53,8 +53,8 @@ def space(graph: Graph, costs: Mapping[str, NetworkCosts], images: Mapping[str, 
         ),
         Space(
             "weights",
-            sum(costs[run.key].state_bytes for run in runs),
-            _there(graph, f"{results}/training/*/*/weights.safetensors"),
+            sum(most_states(run) * costs[run.key].state_bytes for run in runs),
+            _there(graph, f"{results}/training/*/*/*weights.safetensors"),
         ),
         Space(
             "records, scores and analyses",

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from taskshare.config import Run
 from taskshare.evaluation.scoring import BLOCK
-from taskshare.planning.network_costs import NetworkCosts
+from taskshare.planning.network_costs import NetworkCosts, most_states
 from taskshare.planning.rates import Kind, Precision, Rates
 from taskshare.planning.records import Record, configuration
 from taskshare.planning.sizes import Images
@@ -78,7 +78,7 @@ class Estimator:
         return automatic if run.training.precision == "auto" else run.training.precision
 
     def _training_bytes(self, run: Run, costs: NetworkCosts) -> int:
-        kept = costs.state_bytes * (2 if run.training.selection == "best" else 1) + costs.learning_bytes
+        kept = costs.state_bytes * most_states(run) + costs.learning_bytes
         activations = max(costs.step_bytes, costs.block_bytes) - costs.state_bytes - costs.learning_bytes
         if self.kind == "cpu":
             return PROCESS_BYTES + kept + activations

@@ -131,7 +131,8 @@ class _Jobs:
             yield Job(path, "manifests", (path,), (folder,), self._there(path), PLAIN_START)
 
     def _training(self) -> Iterator[Job]:
-        names = {job: run for run in self.graph.params.runs for job in self.graph.params.job_names(run)}
+        params = self.graph.params
+        names = {job: run for run in (*params.runs, *params.trials) for job in params.job_names(run)}
         for key, run in self.graph.jobs.items():
             name = f"{self.graph.results}/training/{key}"
             paths = tuple(f"{name}/{file}" for file in TRAINING_FILES)
@@ -152,7 +153,7 @@ class _Jobs:
             )
 
     def _evaluation(self) -> Iterator[Job]:
-        for key, run in self.graph.jobs.items():
+        for key, run in self.graph.judged.items():
             more = (LANDMARKS_FILE,) if run.finds_landmarks else ()
             yield self._passes(key, (*EVALUATION_FILES, *more), "evaluation", self.images[run.dataset].counts["test"])
 

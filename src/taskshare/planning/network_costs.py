@@ -77,6 +77,13 @@ def step_images(run: Run) -> int:
     return run.training.batch_size * (len(run.trained_tasks) if together else 1)
 
 
+def most_states(run: Run) -> int:
+    """Return of how many iterations weights are kept at most: the last, the best for all tasks, and those for each."""
+    if "validation" not in run.splits:
+        return 1
+    return 2 + (len(run.trained_tasks) if len(run.trained_tasks) > 1 else 0)
+
+
 def network_costs(run: Run) -> NetworkCosts:
     """Return what a run's net costs; nothing is computed, so a net of any size takes a fraction of a second."""
     return _counted(*shapes(run))

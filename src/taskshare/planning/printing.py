@@ -122,10 +122,8 @@ def _jobs(plan: Plan, unit: _Unit) -> Table:
 def _runs(plan: Plan, unit: _Unit) -> Table:
     table = _table("Training", "first needed by", "run", "jobs", "done", f"{unit.device}-{unit.name}", "left", "known")
     listed: set[str] = set()
-    for name, experiment in plan.params.experiments.items():
-        if not experiment.enabled:
-            continue
-        runs = [run for last in experiment.run_names for run in plan.params.lineage(last)]
+    for name in plan.params.experiments:
+        runs = plan.params.needed_runs(name) if plan.params.is_enabled(name) else []
         label = name
         for run in dict.fromkeys(run for run in runs if run not in listed):
             jobs = [job for job in plan.jobs if job.run == run]

@@ -1,5 +1,6 @@
 """What a run records on its way, as tables."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,10 @@ class History:
     def __init__(self, rows: dict[str, list[dict[str, Any]]] | None = None) -> None:
         self.rows = rows or {table: [] for table in SCHEMAS}
 
-    def select(self, iteration: int) -> None:
-        """Mark the rows of `history` whose weights were kept."""
+    def select(self, iterations: Mapping[str, int]) -> None:
+        """Mark for each task the row of `history` whose weights answer for it."""
         for row in self.rows["history"]:
-            row["selected"] = row["iteration"] == iteration
+            row["selected"] = row["iteration"] == iterations[row["task"]]
 
     def write(self, folder: Path) -> None:
         """Write each table as FOLDER/TABLE.parquet."""

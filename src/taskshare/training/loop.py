@@ -15,13 +15,14 @@ import torch
 from filelock import FileLock
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.flop_counter import FlopCounterMode
 
 from taskshare import device, files
-from taskshare.config import Network, Run, Training, VggNetwork
+from taskshare.config import Network, Run, Selection, Training, VggNetwork
 from taskshare.config.checks import can_start, wanted_parent
 from taskshare.data.arrays import ImageArray
 from taskshare.errors import TaskshareError
-from taskshare.graph import PROVENANCE, TRAINING_FILES, WEIGHTS
+from taskshare.graph import OTHER_WEIGHTS, PROVENANCE, TRAINING_FILES, WEIGHTS
 from taskshare.networks import inherit, weights
 from taskshare.networks.build import SharingNetwork, build_for, count_parameters, to_input
 from taskshare.networks.dynamic import ParallelSubnets, is_connection
@@ -33,6 +34,7 @@ from taskshare.training.objectives import ColumnsObjective, Score, objective
 
 VALIDATION_BLOCK = 256
 FINITE_CHECK_EVERY = 10
+ALL = ""
 
 
 def train(
@@ -53,7 +55,8 @@ def train(
         run: what to train.
         prepared: folder with train.npy, train.parquet and, if validated, validation.npy and validation.parquet.
         manifests: for each task that is trained, its manifest.
-        out: folder for weights.safetensors, history.parquet, transfer.parquet, timing.parquet and provenance.json.
+        out: folder for weights.safetensors, other_weights.safetensors, history.parquet, transfer.parquet,
+            timing.parquet and provenance.json.
         wanted_device: `auto`, `cpu` or `cuda`.
         parent: weights.safetensors of the run's parent, for the same seed; None for a run that has no parent.
 
@@ -98,7 +101,11 @@ def _train(
     session = _Session(run, prepared, manifests, device.choose(wanted_device), inherited)
     session.run_to_end(work / "checkpoint.pt")
 
-    weights.save(out / WEIGHTS, session.selected_network(), run)
+    selections = session.selections()
+    session.history.select(selections[run.training.selection])
+    kept = session.kept_states()
+    weights.save(out / WEIGHTS, kept.pop(session.main_iteration), run)
+    weights.save_others(out / OTHER_WEIGHTS, kept, selections, run)
     session.history.write(out)
     machine = device.describe(session.device)
     files.write_json(
@@ -114,9 +121,11 @@ def _train(
             "processor": machine["processor"],
             "precision": "bfloat16" if session.bfloat16 else "float32",
             "parameters": count_parameters(session.network),
-            "selected_iteration": session.selected_iteration,
+            "selected_iteration": session.main_iteration,
+            "selections": selections,
             "seconds": round(session.seconds, 3),
             "images": session.images,
+            "multiply_adds": session.multiply_adds,
             "peak_memory_bytes": provenance.peak_memory_bytes(),
             "started": started.isoformat(timespec="seconds"),
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -199,10 +208,11 @@ class _Session:
         self.iteration = 0
         self.images = 0
         self.seconds = 0.0
+        self.multiply_adds = 0
         self.history = History()
-        self.best = -math.inf
-        self.selected_iteration = 0
-        self.selected_state: dict[str, Tensor] | None = None
+        # By task, and by ALL for the mean over tasks: the best score so far and its iteration.
+        self.best: dict[str, tuple[float, int]] = {}
+        self.kept: dict[int, dict[str, Tensor]] = {}
         # Sums since the last row of the history: loss, wrong predictions and samples of each task.
         self.sums = torch.zeros(3, len(self.tasks), dtype=torch.float64, device=where)
 
@@ -214,7 +224,7 @@ class _Session:
                 f"take selection: last, or set datasets.{self.run.dataset}.validation_fraction"
             )
         self.validation_objective = objective(self.run, pd.read_parquet(prepared / "validation.parquet"))
-        if self.run.training.selection == "best":
+        if self.run.training.selection != "last":
             self.validation_objective.check_selectable()
 
     def run_to_end(self, path: Path) -> None:
@@ -227,7 +237,12 @@ class _Session:
         begun, before = time.perf_counter(), self.seconds
         images_before, saved, said = self.images, begun, begun
         while self.iteration < training.iterations:
-            self._step()
+            if self.iteration:
+                self._step()
+            else:
+                with FlopCounterMode(display=False) as counter:
+                    self._step()
+                self.multiply_adds = counter.get_total_flops() // 2 * training.iterations
             now = time.perf_counter()
             self.seconds = before + now - begun
             last = self.iteration == training.iterations
@@ -244,11 +259,22 @@ class _Session:
                 checkpoint.save(path, self._state())
                 saved = now
 
-    def selected_network(self) -> SharingNetwork:
-        """Return the network with the weights that selection chose."""
-        if self.selected_state is not None:
-            self.network.load_state_dict(self.selected_state)
-        return self.network
+    @property
+    def main_iteration(self) -> int:
+        """The iteration whose weights stand for the whole net."""
+        return self.iteration if self.run.training.selection == "last" else self.best[ALL][1]
+
+    def selections(self) -> dict[Selection, dict[str, int]]:
+        """Return for each way to select, as far as the validation split allows it, the iteration for each task."""
+        found: dict[Selection, dict[str, int]] = {"last": dict.fromkeys(self.tasks, self.iteration)}
+        if self.best:
+            found["best"] = dict.fromkeys(self.tasks, self.best[ALL][1])
+            found["best_per_task"] = {task: self.best[task][1] for task in self.tasks}
+        return found
+
+    def kept_states(self) -> dict[int, dict[str, Tensor]]:
+        """Return the weights of every iteration that some selection names."""
+        return {**self.kept, self.iteration: self.network.state_dict()}
 
     def start_record(self) -> dict[str, Any] | None:
         """Return where the run started, and the digests of what was frozen: the parent's, and what is there now."""
@@ -315,16 +341,17 @@ class _Session:
         self.history.rows["timing"].append(
             {"iteration": self.iteration, "seconds": self.seconds, "images_per_second": rate}
         )
-        if not validating:
-            return
-        selects = scores is not None and self.run.training.selection == "best"
-        mean = self.objective.selection_score(scores) if selects and scores else math.nan
-        if not selects or mean > self.best:
-            self.best = mean
-            self.selected_iteration = self.iteration
-            self.history.select(self.iteration)
-            if selects:
-                self.selected_state = {name: value.clone() for name, value in self.network.state_dict().items()}
+        if scores:
+            self._keep_best(self.objective.selection_scores(scores))
+
+    def _keep_best(self, scores: list[float]) -> None:
+        candidates = {ALL: float(np.mean(scores)), **dict(zip(self.tasks, scores, strict=True))}
+        better = {key: score for key, score in candidates.items() if score > self.best.get(key, (-math.inf, 0))[0]}
+        if better:
+            self.best |= {key: (score, self.iteration) for key, score in better.items()}
+            self.kept[self.iteration] = {name: value.clone() for name, value in self.network.state_dict().items()}
+            named = {iteration for _, iteration in self.best.values()}
+            self.kept = {iteration: state for iteration, state in self.kept.items() if iteration in named}
 
     def _record_connections(self, network: ParallelSubnets) -> None:
         for layer, alpha in network.connection_strengths().items():
@@ -362,20 +389,21 @@ class _Session:
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "scheduler": self.scheduler.state_dict(),
-            "selected": self.selected_state,
+            "best": self.best,
+            "kept": self.kept,
             "rows": self.history.rows,
             "sums": self.sums,
-            "numbers": [self.iteration, self.images, self.seconds, self.best, self.selected_iteration],
+            "numbers": [self.iteration, self.images, self.seconds, self.multiply_adds],
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])
-        self.selected_state = state["selected"]
+        self.best, self.kept = state["best"], state["kept"]
         self.history = History(state["rows"])
         self.sums.copy_(state["sums"])
-        self.iteration, self.images, self.seconds, self.best, self.selected_iteration = state["numbers"]
+        self.iteration, self.images, self.seconds, self.multiply_adds = state["numbers"]
 
 
 def _optimiser(network: nn.Module, run: Run) -> torch.optim.Optimizer:

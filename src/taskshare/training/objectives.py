@@ -71,9 +71,9 @@ class Objective(ABC):
                     "selected by balanced accuracy; take training.selection: last, or more validation images"
                 )
 
-    def selection_score(self, scores: list[Score]) -> float:
-        """Return the score by which weights are selected: the mean over tasks."""
-        return float(np.mean([score[selection_score(task)] for task, score in zip(self.tasks, scores, strict=True)]))
+    def selection_scores(self, scores: list[Score]) -> list[float]:
+        """Return the score of each task by which weights are selected."""
+        return [score[selection_score(task)] for task, score in zip(self.tasks, scores, strict=True)]
 
 
 class BinaryObjective(Objective):

@@ -58,7 +58,7 @@ class Judgement:
 def enabled_experiment(params: Params, name: str, kind: type[AnyExperiment]) -> AnyExperiment | None:
     """An enabled experiment of a kind, or None."""
     experiment = params.experiments.get(name)
-    return experiment if isinstance(experiment, kind) and experiment.enabled else None
+    return experiment if isinstance(experiment, kind) and params.is_enabled(name) else None
 
 
 def side(p_value: float, distance: float, seeds: int) -> CellVerdict:
