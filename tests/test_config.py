@@ -31,11 +31,21 @@ def change(content, path, value):
 def test_the_projects_own_params_hold_at_every_scale(scale):
     params = config.load(PARAMS, {"scale": scale})
     jobs = params.enabled_jobs()
-    tables_4_and_5 = 2 if scale == "demo" else len(params.current.seeds)
-    figure_6 = 4 if scale == "mini" else len(params.current.seeds)
-    matsui = 3 if scale == "mini" else len(params.current.seeds)
-    other = (11 + 6 + 6 + 6 + 6 + 6) * len(params.current.seeds)
-    assert len(jobs) == (7 + 1 + 1 + 5 + 1 + 1) * tables_4_and_5 + other + 3 * figure_6 + (4 + 3 + 3 + 2) * matsui
+    table4, table5 = 7 + 1 + 1, 5 + 1 + 1
+    tables_1_and_2 = 1 + 3 + 3 + (1 + 3 + 3)
+    table3 = (3 + 2 + 2) + (7 + 3 + 2 + 2)
+    figure_6, removed, controls = 3, 6, 4 + 4
+    matsui, matsui_controls = 4 + 6 + 2, (1 + 1 + 2) + (1 + 1 + 1)
+    nets = table4 + table5 + tables_1_and_2 + table3 + figure_6 + removed + controls + matsui
+    with_three_seeds = tables_1_and_2 + (removed - 1) + 3  # no claim compares these
+    trials = 12 * (7 + 1 + 1 + 1) + 12 * (5 + 1 + 1 + 1) + 16 * 2
+    expected = {
+        "demo": nets + table4,  # a second seed
+        "mini": 5 * (nets + matsui_controls) - 2 * with_three_seeds + trials,
+        "paper": 5 * (nets + matsui_controls),
+    }
+    assert len(jobs) == expected[scale]
+    assert len(params.judged_jobs()) == expected[scale] - (trials if scale == "mini" else 0)
     for job in jobs.values():
         assert job.start is None or f"{job.start.job}/seed{job.seed}" in jobs
 
@@ -190,7 +200,7 @@ def test_the_ablations_are_ready_to_be_enabled(content):
         ),
         (
             "experiments/matsui2019-costs/shared",
-            "celeba-columns-unaligned",
+            "celeba-columns-aligned",
             "celeba-separation has another variant th",
         ),
         ("runs/celeba-separation/each_task_alone", True, "table1.run: celeba-separation is no run with the separation"),
@@ -202,7 +212,7 @@ def test_the_ablations_are_ready_to_be_enabled(content):
         (
             "scales/mini/training",
             {"celeba/vvg": {}},
-            "scales.mini.training.celeba: 'vvg' is not known; allowed: subnet, vgg",
+            "scales.mini.training.celeba/vvg: 'vvg' is not known; allowed: subnet, vgg",
         ),
         (
             "experiments/matsui2019-table2/columns",

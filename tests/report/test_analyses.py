@@ -39,7 +39,7 @@ def shown_by(results, name):
 def page_of(found):
     """Analyses as the report shows them."""
     template = render._environment(REPORTS / "templates").get_template("analyses.html.j2")
-    return template.render(analyses=list(found.values()))
+    return template.render(analyses=list(found.values()), estimated_landmarks=[])
 
 
 def alpha_rows(tasks, alpha, **columns):

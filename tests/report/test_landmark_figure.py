@@ -50,8 +50,8 @@ def write_net(results, label, seed, profile, others):
 def prepared(tmp_path_factory):
     """The test images of the demo, and training images with other faces."""
     results = tmp_path_factory.mktemp("prepared") / "demo"
-    write_prepared(results, load_params(), "celeba", "rgb")
-    folder = results / "data" / "celeba" / "rgb"
+    write_prepared(results, load_params(), "celeba", "rgb-unaligned")
+    folder = results / "data" / "celeba" / "rgb-unaligned"
     pd.read_parquet(folder / "test.parquet").iloc[::2].to_parquet(folder / "train.parquet")
     return results
 
@@ -74,7 +74,11 @@ def build(results, params=None):
 
 
 def page_of(item):
-    return render._environment(REPORTS / "templates").get_template("analyses.html.j2").render(analyses=[item])
+    return (
+        render._environment(REPORTS / "templates")
+        .get_template("analyses.html.j2")
+        .render(analyses=[item], estimated_landmarks=[])
+    )
 
 
 def test_half_of_the_examples_are_turned_most_and_the_others_evenly_spaced(results):
@@ -102,7 +106,7 @@ def test_the_picture_holds_the_prepared_images(results):
     item = build(results)
     png = base64.b64decode(re.search(r"base64,([^\"]+)", item.shown.strips[1].picture)[1])
     strip = cv2.cvtColor(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    images = ImageArray(results / "data" / "celeba" / "rgb" / "test.npy")
+    images = ImageArray(results / "data" / "celeba" / "rgb-unaligned" / "test.npy")
     wanted = images.read(np.array([IDS.index(example.id) for example in item.shown.examples]))
     np.testing.assert_array_equal(strip, np.hstack(list(wanted)))
     assert [(strip.label, strip.found, strip.count) for strip in item.shown.strips] == [
@@ -139,7 +143,7 @@ def test_one_answer_for_all_faces_is_the_mean_of_the_training_faces(results):
     constant = build(results).shown.rows[-1]
     distance = np.linalg.norm(TRUTH[:, 2] - TRUTH[::2, 2].mean(0), axis=1) / EYES
     assert constant.errors["nose"].mean == pytest.approx(100 * distance.mean(), rel=1e-4)
-    (results / "data" / "celeba" / "rgb" / "train.parquet").unlink()
+    (results / "data" / "celeba" / "rgb-unaligned" / "train.parquet").unlink()
     assert [row.label for row in build(results).shown.rows] == list(ROWS)
 
 

@@ -17,7 +17,7 @@ from taskshare.report import render
 from taskshare.report.analyses import analyses
 from taskshare.report.claims import costs as costs_claim
 from taskshare.report.claims import features as features_claim
-from taskshare.report.claims.entries import CostsTest, FeaturesTest
+from taskshare.report.claims.entries import CostsTest, FeaturesTest, load_plan
 from taskshare.report.published import load_published
 from taskshare.report.results import Results
 
@@ -27,6 +27,7 @@ from .writing import write_json
 RUN, FIGURE6, COSTS, TABLE1 = "celeba-separation", "matsui2019-figure6", "matsui2019-costs", "matsui2019-table1"
 SOURCES = ("shared", "landmarks", "attributes")
 CHANNELS, PLACES = 10, 400
+PLAN = load_plan(REPORTS / "plan.yaml")
 CLAIM5 = FeaturesTest(kind="features", experiment=FIGURE6)
 CLAIM6 = CostsTest(
     kind="costs",
@@ -54,7 +55,11 @@ def build(results, name, params=None, published=True):
 
 
 def page_of(item):
-    return render._environment(REPORTS / "templates").get_template("analyses.html.j2").render(analyses=[item])
+    return (
+        render._environment(REPORTS / "templates")
+        .get_template("analyses.html.j2")
+        .render(analyses=[item], estimated_landmarks=[])
+    )
 
 
 def numbers(page, table):
@@ -165,7 +170,7 @@ def test_a_dead_column_has_no_similarity(tmp_path):
 
 
 def judge_features(results, params):
-    return features_claim.judge(params, Results(results), CLAIM5)
+    return features_claim.judge(params, Results(results), CLAIM5, PLAN)
 
 
 @pytest.mark.parametrize(

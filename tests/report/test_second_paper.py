@@ -3,16 +3,15 @@
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from taskshare import config
 from taskshare.config.tasks import LANDMARK_POINTS
-from taskshare.report import figures, provenance, selection
+from taskshare.report import figures, provenance
 from taskshare.report.render import render
 from taskshare.report.results import Results
 
-from .conftest import REPORTS, fill, load_params, write_parquet
+from .conftest import REPORTS, fill, load_params
 
 DETECTION = "matsui2019-table2"
 ACCURACY = "matsui2019-table3"
@@ -103,7 +102,7 @@ def test_balanced_accuracies_and_the_constant_predictor_stand_beside_accuracies(
     metrics = Results(joint).metrics("celeba-columns", 1)["Bald"]
     balanced = values(table, table=f"{ACCURACY}-balanced", row="Baseline", task="Bald", quantity="ours")
     assert balanced == [pytest.approx(100 * metrics["balanced_accuracy"], abs=1e-3)]
-    constant = Results(joint).constant("celeba", "rgb")["Bald"]
+    constant = Results(joint).constant("celeba", "rgb-unaligned")["Bald"]
     known = values(table, table=ACCURACY, row="Constant predictor", task="Bald", quantity="ours")
     assert known == [pytest.approx(100 * constant["accuracy"], abs=1e-3)]
     assert values(table, table=f"{ACCURACY}-balanced", row="Constant predictor", task="mean", quantity="ours") == [50]
@@ -151,46 +150,6 @@ def test_tables_with_the_same_curves_share_them(joint, params):
     columns = {"first": {"nose": "Nose"}, "second": {"lefteye": "Left eye"}}
     [drawn] = figures.all_curves(params, twice, columns, Results(joint), set())
     assert drawn.experiments == ["first", "second"]
-
-
-def test_histories_of_older_runs_have_no_such_validation_curve(tmp_path, params):
-    fill(tmp_path, params, "celeba-columns")
-    path = tmp_path / "training" / "celeba-columns" / "seed1" / "history.parquet"
-    new = ["validation_accuracy", "validation_detection_rate"]
-    write_parquet(path, pd.read_parquet(path).drop(columns=new))
-    drawn = figures.curves(params, DETECTION, params.experiments[DETECTION], {"landmarks": "l"}, Results(tmp_path))
-    assert len(drawn.pictures) == 1
-    assert drawn.validation == ""
-    assert selection.last_or_best(params, {DETECTION: params.experiments[DETECTION]}, Results(tmp_path)) == []
-
-
-def test_last_weights_stand_beside_those_that_validation_would_have_selected(tmp_path, params):
-    fill(tmp_path, params, "celeba-columns")
-    path = tmp_path / "training" / "celeba-columns" / "seed1" / "history.parquet"
-    blank = {"images": 1, "training_loss": 0.1, "training_error": 0.1, "selected": False}
-    blank |= {"validation_balanced_accuracy": np.nan}
-    rows = [
-        {"iteration": iteration, "task": task, f"validation_{metric}": score, **blank}
-        for task, metric, scores in (
-            ("landmarks", "detection_rate", (0.5, 0.9, 0.8)),
-            ("attributes", "accuracy", (0.7, 0.8, 0.85)),
-        )
-        for iteration, score in zip((10, 20, 30), scores, strict=True)
-    ]
-    write_parquet(path, pd.DataFrame(rows))
-    [found] = selection.last_or_best(params, {DETECTION: params.experiments[DETECTION]}, Results(tmp_path))
-    assert (found.run, found.seeds, found.last_iteration, found.best_iterations) == ("celeba-columns", [1], 30, [20])
-    assert [(score.task, score.last, score.best) for score in found.scores] == [
-        ("landmarks", pytest.approx(80), pytest.approx(90)),
-        ("attributes", pytest.approx(85), pytest.approx(80)),
-        ("mean", pytest.approx(82.5), pytest.approx(85)),
-    ]
-
-
-def test_runs_that_select_or_do_not_validate_have_no_such_choice(tmp_path, params):
-    fill(tmp_path, params, "celeba-hard", "cifar10-hard")
-    tables = {"own": config.Table(rows={"a": "celeba-hard"}), "other": config.Table(rows={"b": "cifar10-hard"})}
-    assert selection.last_or_best(params, tables, Results(tmp_path)) == []
 
 
 def test_landmarks_have_test_images_but_no_positives(joint, params):

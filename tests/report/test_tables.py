@@ -86,7 +86,7 @@ def test_differences_are_paired_by_seed(tmp_path):
     for seed, hard, dynamic in ((1, 80.0, 82.0), (2, 70.0, 72.2)):
         write_metrics(tmp_path, "cifar10-hard", seed, **dict.fromkeys(ALL, hard))
         write_metrics(tmp_path, "cifar10-dynamic", seed, **dict.fromkeys(ALL, dynamic))
-    sharing, dynamic = build(tmp_path).differences
+    sharing, dynamic, *_ = build(tmp_path).differences
     assert (sharing.minuend, sharing.subtrahend, sharing.ours) == ("MT", "ST", None)
     assert sharing.sentence == "Not run."
     assert dynamic.ours.mean == pytest.approx(2.1)
@@ -126,7 +126,7 @@ def test_an_experiment_without_published_numbers_shows_ours_alone(tmp_path):
     assert cell(table, "MT", "cat.dog").verdict == "unpublished"
     assert table.headline == "The paper gives no number for these rows."
     assert not table.printed
-    assert [(item.minuend, item.subtrahend) for item in table.differences] == [("MT", "ST"), ("DMT", "MT")]
+    assert [(item.minuend, item.subtrahend) for item in table.differences][:2] == [("MT", "ST"), ("DMT", "MT")]
 
 
 def test_a_row_of_several_runs_takes_each_column_from_the_run_that_has_it(tmp_path):
@@ -245,7 +245,7 @@ def write_joint(results, run, seed, rate=0.9, accuracy=0.8, **others):
         }
         for label in LABELS
     }
-    folder = "constant/celeba/rgb" if run == "constant" else f"{run}/seed{seed}"
+    folder = "constant/celeba/rgb-unaligned" if run == "constant" else f"{run}/seed{seed}"
     write_json(results / "evaluation" / folder / "metrics.json", {"run": run, "seed": seed, "tasks": tasks})
 
 
@@ -288,8 +288,8 @@ def test_a_printed_mean_stands_where_no_column_is_printed(tmp_path):
     table = build(tmp_path, "matsui2019-table4-landmarks")
     assert cell(table, "Baseline, Conv1-2", "nose").paper is None
     mean = cell(table, "Baseline, Conv1-2", tables.MEAN)
-    assert (mean.paper, mean.difference, mean.verdict) == (92.9, pytest.approx(-2.9), "incomparable")
-    assert table.headline == "6 comparisons with the paper's means: 1 not comparable, 5 not run."
+    assert (mean.paper, mean.difference, mean.verdict) == (92.9, pytest.approx(-2.9), "single")
+    assert table.headline == "6 comparisons with the paper's means: 1 with one seed and so undecided, 5 not run."
     assert difference(table, "Changed Ours, Conv1-2", "Baseline, Conv1-2").paper == pytest.approx(80.4 - 92.9)
 
 

@@ -40,7 +40,7 @@ def tiny_params():
         "tiny": {
             "seeds": [1],
             "synthetic": {"train": 100, "validation": 30, "test": 40, "digit_copies": 1},
-            "image_sizes": {"celeba": {"grey": 16, "rgb": 16}, "cifar10": {"rgb": 16}},
+            "image_sizes": {"celeba": {"grey": 16, "rgb-unaligned": 16}, "cifar10": {"rgb": 16}},
             "network": {
                 "subnet": {"channels": [4, 4, 4, 4, 4], "fully_connected": 8},
                 "vgg": {"channels": [4, 6], "convolutions": [1, 1], "fully_connected": 8},
@@ -53,12 +53,15 @@ def tiny_params():
     experiments["fang2017-figure2"]["groups"] = experiments["fang2017-figures4-5"]["groups"] = faces
     experiments["fang2017-cifar10-relations"]["groups"] = digits
     rows = {"ST": "celeba-single", "MT": "celeba-hard", "DMT": "celeba-dynamic"}
+    experiments["fang2017-table5"]["rows"] = {label: name.replace("celeba", "cifar10") for label, name in rows.items()}
     experiments["fang2017-table4"]["rows"] = {**rows, "DMT after removal": "celeba-dynamic-removed"}
     rows = {"Separation": "celeba-separation", "Baseline": "celeba-columns"}
     experiments["matsui2019-table2"]["rows"] = experiments["matsui2019-table3"]["rows"] = rows
     experiments["matsui2019-costs"]["separation"] = {"Separation": "celeba-separation"}
     left_out = [*(f"fang2017-{name}" for name in ("table1", "table2", "table3", "ablations"))]
-    left_out += [*(f"matsui2019-{name}" for name in ("table4-landmarks", "table4-attributes", "unaligned"))]
+    left_out += [*(f"fang2017-{name}" for name in ("tuning", "tuning-cifar10"))]
+    matsui = ("table4-landmarks", "table4-attributes", "aligned", "controls-landmarks", "controls-attributes", "tuning")
+    left_out += [*(f"matsui2019-{name}" for name in matsui)]
     params["experiments"] = {name: experiments[name] for name in experiments if name not in left_out}
     runs = params["runs"]
     names = [f"{data}-{scheme}" for data in ("celeba", "cifar10") for scheme in ("single", "hard", "dynamic")]

@@ -138,6 +138,12 @@ class Params(BaseModel):
         check_names(self)
         check_experiments(self)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Params":
+        """Return a copy, whose trials are its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("trials", None)
+        return copied
+
     @property
     def current(self) -> Scale:
         """The scale that `scale` names."""

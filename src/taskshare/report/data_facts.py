@@ -1,6 +1,6 @@
 """What the report says of the data: counts, minority rates, digests, images left out, pictures of examples."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from taskshare.config import SPLITS, Entry, Params, Run
 from taskshare.config.tasks import answers
 from taskshare.report.inline import address
 from taskshare.report.names import by_paper
+from taskshare.report.published import KnownSource
 from taskshare.report.results import Results
 
 LEFT_OUT_SHOWN = 200
@@ -41,6 +42,7 @@ class DataFacts:
     Attributes:
         users: the papers whose experiments are run on it, and the user's own experiments.
         landmarks: whether a net learns to find landmarks on it.
+        known: what is known of its files.
     """
 
     dataset: str
@@ -59,14 +61,21 @@ class DataFacts:
     left_out: list[tuple[str, str]]
     left_out_count: int
     sheet: str | None
+    known: list[KnownSource]
 
 
-def data_facts(params: Params, results: Results) -> list[DataFacts]:
-    """Return the facts of each data set and variant that an enabled experiment uses, in the order of params.yaml."""
+def data_facts(params: Params, results: Results, known: Sequence[KnownSource] = ()) -> list[DataFacts]:
+    """Return the facts of each data set and variant that an enabled experiment uses, in the order of params.yaml.
+
+    Args:
+        params: The configuration.
+        results: What has been run.
+        known: What is known of some files.
+    """
     users: dict[tuple[str, str], list[Run]] = {}
     for job in params.enabled_jobs().values():
         users.setdefault((job.dataset, job.variant_name), []).append(job)
-    return [_facts(params, results, dataset, variant, runs) for (dataset, variant), runs in users.items()]
+    return [_facts(params, results, dataset, variant, runs, known) for (dataset, variant), runs in users.items()]
 
 
 def minority_shares(facts: Mapping[str, Any]) -> dict[str, float]:
@@ -76,7 +85,9 @@ def minority_shares(facts: Mapping[str, Any]) -> dict[str, float]:
     return dict(sorted(((label, min(share, 1 - share)) for label, share in shares.items()), key=lambda item: item[1]))
 
 
-def _facts(params: Params, results: Results, dataset: str, variant: str, runs: list[Run]) -> DataFacts:
+def _facts(
+    params: Params, results: Results, dataset: str, variant: str, runs: list[Run], known: Sequence[KnownSource]
+) -> DataFacts:
     facts = results.facts(dataset, variant) or {}
     shape = runs[0].variant
     kind = "synthetic" if params.source(dataset) == "synthetic" else "path"
@@ -109,6 +120,9 @@ def _facts(params: Params, results: Results, dataset: str, variant: str, runs: l
         left_out=left_out[:LEFT_OUT_SHOWN],
         left_out_count=len(left_out),
         sheet=None if sheet is None else data_address(sheet),
+        known=[
+            source for source in known if source.sha256 in {file["sha256"] for file in facts.get("files", {}).values()}
+        ],
     )
 
 

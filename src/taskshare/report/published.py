@@ -168,6 +168,24 @@ class Contradiction(_Model):
 _Identified = TypeVar("_Identified", Deviation, Contradiction)
 
 
+class KnownSource(_Model):
+    """What is known of a file that is not an official one."""
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    note: str
+    estimated_landmarks: bool = Field(default=False, description="whether its landmarks are a predictor's output")
+
+
+def load_known_sources(path: Path) -> list[KnownSource]:
+    """Return what is known of unofficial files.
+
+    Raises:
+        TaskshareError: a file that is not valid.
+    """
+    sources: list[KnownSource] = load_yaml(path, TypeAdapter(list[KnownSource]))
+    return sources
+
+
 def load_published(folder: Path) -> dict[str, Published]:
     """Return the entries of every YAML file in `folder`, by experiment.
 

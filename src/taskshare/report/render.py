@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections import Counter
 from pathlib import Path
 
 import jinja2
@@ -9,9 +10,16 @@ from markupsafe import Markup
 
 from taskshare import files
 from taskshare.config import GENERATED_OR_OFFICIAL, Params, Table
-from taskshare.report import claims, data_facts, figures, provenance, rows, sections, tables
+from taskshare.report import claims, data_facts, disclosure, figures, provenance, rows, sections, tables
 from taskshare.report.intervals import LEVEL
-from taskshare.report.published import load_contradictions, load_deviations, load_published, published_tables
+from taskshare.report.plan_history import plan_history
+from taskshare.report.published import (
+    load_contradictions,
+    load_deviations,
+    load_known_sources,
+    load_published,
+    published_tables,
+)
 from taskshare.report.results import Results
 
 MINUS = "−"
@@ -26,7 +34,8 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
     Args:
         params: The configuration.
         results: The scale's folder of results, results/SCALE.
-        templates: The folder with templates/, published/, claims/, deviations.yaml and contradictions.yaml.
+        templates: The folder with templates/, published/, claims/, plan.yaml, sources.yaml, deviations.yaml and
+            contradictions.yaml.
         out: The HTML file to write.
 
     Raises:
@@ -35,7 +44,7 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
     stored = Results(results)
     published = load_published(templates / "published")
     register = load_deviations(templates / "deviations.yaml")
-    data = data_facts.data_facts(params, stored)
+    data = data_facts.data_facts(params, stored, load_known_sources(templates / "sources.yaml"))
     generated = {facts.dataset for facts in data if facts.synthetic}
     jobs, versions = provenance.job_rows(params, stored)
     printed = published_tables(published)
@@ -44,6 +53,7 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
         name: tables.comparison_table(params, name, item, printed.get(name), stored, _uses(params, item, generated))
         for name, item in shown.items()
     }
+    plan, history = claims.load_plan(templates / "plan.yaml"), plan_history(templates / "plan.yaml")
     shown_sections = sections.sections(params, stored, published, compared)
     context = {
         "params": params,
@@ -56,7 +66,10 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
             for facts in data
             if facts.dataset in GENERATED_OR_OFFICIAL and facts.prepared and not facts.synthetic and not facts.official
         ],
-        "claims": claims.judge_claims(params, stored, templates / "claims"),
+        "estimated_landmarks": [
+            facts.dataset for facts in data if facts.landmarks and any(item.estimated_landmarks for item in facts.known)
+        ],
+        "claims": claims.judge_claims(params, stored, templates),
         "sections": shown_sections,
         "papers": [section.group.paper for section in shown_sections if section.group.paper],
         "metrics": {table.metric for table in compared.values()},
@@ -65,6 +78,14 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
             name: provenance.run_summaries(params, item, list(compared[name].columns), stored)
             for name, item in shown.items()
         },
+        "disclosures": {
+            name: disclosure.disclosures(params, item, list(compared[name].columns), stored)
+            for name, item in shown.items()
+        },
+        "plan": plan,
+        "history": history,
+        "ages": Counter(history.age(row.provenance) for row in jobs if row.provenance) if history else {},
+        "departures": claims.departures(params, plan),
         "test_counts": provenance.test_counts(params, stored),
         "register": register,
         "entries": {entry.id: entry for entry in register},

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
 from taskshare import files
-from taskshare.config import Metric, Params, Run, Split
+from taskshare.config import Metric, Params, Run, Selection, Split
 from taskshare.config.tasks import task_of_answer
 from taskshare.errors import TaskshareError
 from taskshare.graph import (
@@ -36,10 +36,15 @@ class Results:
 
     root: Path
 
-    def metrics(self, run: str, seed: int) -> dict[str, dict[str, float]] | None:
-        """Return the test metrics of a run by task, attribute or landmark, as fractions of 1 and counts."""
+    def metrics(self, run: str, seed: int, selection: Selection | None = None) -> dict[str, dict[str, float]] | None:
+        """Return the test metrics of a run by task, attribute or landmark, as fractions of 1 and counts.
+
+        They are those of the weights that the run selects, or those of another selection if its job has it.
+        """
         content = _read(self.root / "evaluation" / run / f"seed{seed}" / METRICS, files.read_json)
-        return None if content is None else content["tasks"]
+        if content is None:
+            return None
+        return content["selections"].get(selection) if selection else content["tasks"]
 
     def scores(self, run: str, seed: int) -> pd.DataFrame | None:
         """Return id, task, label (0 or 1) and score (0 to 1) of every test image and task of a job."""
@@ -159,8 +164,11 @@ def task_metrics(
     run_names: Sequence[str],
     columns: Iterable[str],
     metric: Metric = "balanced_accuracy",
+    selection: Selection | None = None,
 ) -> dict[str, dict[int, dict[str, float]]]:
     """Return the test metrics of a row by column and seed, collected from the jobs that fill it.
+
+    They are those of the weights that each run selects, or of another selection.
 
     A column or seed that has no result yet is absent, and so is one whose `metric` is not a number: balanced accuracy,
     where all test images have one label.
@@ -170,11 +178,30 @@ def task_metrics(
     for column, jobs in jobs_of_columns(params, run_names, columns).items():
         for job in jobs:
             if job.key not in metrics:
-                metrics[job.key] = results.metrics(job.name, job.seed) or {}
+                metrics[job.key] = results.metrics(job.name, job.seed, selection) or {}
             measured = metrics[job.key].get(task_of(column))
             if measured is not None and not math.isnan(measured[metric]):
                 collected.setdefault(column, {})[job.seed] = measured
     return collected
+
+
+def check_one_precision(results: Results, jobs: Iterable[Run], where: str) -> None:
+    """Check that nets that are compared were trained in one precision: bfloat16 and float32 give other numbers.
+
+    Raises:
+        TaskshareError: if they were not.
+    """
+    found: dict[str, str] = {}
+    for job in jobs:
+        provenance = results.provenance(job.name, job.seed)
+        if provenance is not None:
+            found.setdefault(provenance["precision"], job.key)
+    if len(found) > 1:
+        (first, one), (second, other), *_ = found.items()
+        raise TaskshareError(
+            f"{where} compares {one}, trained in {first}, with {other}, trained in {second}; set training.precision to "
+            "one of them and train the others again"
+        )
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from taskshare.config import Connections, Entry, Params, Table
-from taskshare.report import analyses, figures, selection, tables
+from taskshare.report import analyses, figures, tables
 from taskshare.report.names import Group, by_paper
 from taskshare.report.published import Published, published_tables
 from taskshare.report.results import Results
@@ -17,7 +17,6 @@ class Section:
     group: Group[str]
     tables: list[tables.ComparisonTable]
     curves: list[figures.Curves]
-    choices: list[selection.LastOrBest]
     transfers: list[figures.Transfer]
     analyses: list[analyses.Analysis]
 
@@ -63,21 +62,18 @@ def sections(
     folded = {name for name, item in printed.items() if item.fold_curves}
     labels = {name: table.columns for name, table in compared.items()}
     curves = figures.all_curves(params, shown, labels, results, folded)
-    choices = {item.run: item for item in selection.last_or_best(params, shown, results)}
     connected = dict.fromkeys(item.run for item in connections.values())
     transfers = {run: heat for run in connected if (heat := figures.transfer(params, run, results))}
     measured = analyses.analyses(params, results, published)
     found = []
     for group in by_paper(params.enabled(Entry), str):
         own = {name: item for name, item in shown.items() if name in group.items}
-        jobs = [job for item in own.values() for run in item.run_names for job in params.job_names(run)]
         runs = [item.run for name, item in connections.items() if name in group.items]
         found.append(
             Section(
                 group=group,
                 tables=[compared[name] for name in own],
                 curves=[item for item in curves if item.experiments[0] in own],
-                choices=[choices.pop(job) for job in jobs if job in choices],
                 transfers=[transfers.pop(run) for run in runs if run in transfers],
                 analyses=[item for item in measured if item.id in group.items],
             )

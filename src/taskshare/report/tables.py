@@ -11,7 +11,7 @@ from taskshare.report.data_facts import minority_shares
 from taskshare.report.intervals import Interval, student_interval
 from taskshare.report.names import POINTS
 from taskshare.report.published import MEAN, PublishedRow, PublishedTable
-from taskshare.report.results import Results, jobs_of_columns, task_metrics, task_of
+from taskshare.report.results import Results, check_one_precision, jobs_of_columns, task_metrics, task_of
 from taskshare.report.rows import Accuracies, CellVerdict, ConstantCell, Measured, Row
 
 CONSTANT = "Constant predictor"
@@ -149,8 +149,11 @@ def comparison_table(
         column: words.columns.get(column, _readable(column)) for column in column_names(params, experiment, words)
     }
     runs = experiment.runs
-    held = {label: [*jobs_of_columns(params, run, columns)] for label, run in runs.items()}
+    held_jobs = {label: jobs_of_columns(params, run, columns) for label, run in runs.items()}
+    held = {label: [*found] for label, found in held_jobs.items()}
     measured = {label: task_metrics(params, results, run, held[label], metric) for label, run in runs.items()}
+    jobs = {job.key: job for row in held_jobs.values() for jobs in row.values() for job in jobs}
+    check_one_precision(results, jobs.values(), name)
     pairs = [(minuend, subtrahend) for minuend, subtrahend in words.differences if {minuend, subtrahend} <= set(runs)]
     minority, imbalance = _minority(params, experiment, words, columns, results)
     first = params.spec(experiment.run_names[0])

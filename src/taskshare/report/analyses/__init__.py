@@ -19,6 +19,7 @@ from taskshare.config import (
     Removal,
     ResponseMaps,
     Table,
+    Tuning,
 )
 from taskshare.graph import CONNECTIONS, COOCCURRENCE, FEATURE_MAPS, LANDMARKS_FILE, LIMITS, METRICS, RESPONSE_MAPS
 from taskshare.report.analyses.architecture import ShownArchitecture, shown_architecture
@@ -29,6 +30,7 @@ from taskshare.report.analyses.feature_maps import ShownFeatureMaps, shown_featu
 from taskshare.report.analyses.landmarks import ShownLandmarks, shown_landmarks
 from taskshare.report.analyses.removal import ShownRemoval, shown_removal
 from taskshare.report.analyses.response_maps import ShownMaps, shown_maps
+from taskshare.report.analyses.tuning import ShownTuning, shown_tuning
 from taskshare.report.published import Published, PublishedArchitecture, PublishedChanges, PublishedRatio
 from taskshare.report.results import Results, generated
 
@@ -70,6 +72,7 @@ Shown = (
     | ShownFeatureMaps
     | ShownCosts
     | ShownArchitecture
+    | ShownTuning
 )
 
 
@@ -115,7 +118,7 @@ def analyses(params: Params, results: Results, published: Mapping[str, Published
     return [
         _analysis(params, name, experiment, published.get(name), results)
         for name, experiment in params.experiments.items()
-        if experiment.enabled and not isinstance(experiment, Table)
+        if params.is_enabled(name) and not isinstance(experiment, Table)
     ]
 
 
@@ -159,6 +162,9 @@ def _analysis(
         case Costs():
             files, code = [f"evaluation/costs/{name}.json"], ["costs"]
             shown = shown_costs(name, experiment, results)
+        case Tuning():
+            files = [f"training/{trial}*/seed{experiment.seed}/history.parquet" for trial in experiment.rows.values()]
+            code, shown = ["tuning"], shown_tuning(params, experiment, results)
         case Architecture():
             printed_layers = published if isinstance(published, PublishedArchitecture) else None
             files, code = [], ["architecture"]

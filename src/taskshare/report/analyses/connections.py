@@ -1,12 +1,13 @@
 """What each task takes from the others, over training and over layers (Fang 2017, section 4.3, Figures 4 and 5)."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from taskshare.config import Connections, Params, Run
+from taskshare.config import Connections, Network, Params, Run
 from taskshare.report import figures, svg
 from taskshare.report.analyses import drawing as pictures
 from taskshare.report.analyses.relations import Relations, relations
@@ -40,6 +41,17 @@ class LayerNumbers:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Alpha of one layer in the kept weights, over all pairs of different tasks and all seeds."""
+
+    layer: int
+    lowest: float
+    mean: float
+    highest: float
+    deviation: float
+
+
+@dataclass(frozen=True)
 class ShownConnections:
     """What is shown of a `connections` experiment; a part that has not been run is empty.
 
@@ -57,6 +69,8 @@ class ShownConnections:
         layers_seeds: seeds that Figure 5 is a mean of.
         layer_numbers: the numbers of Figure 5 for the first task, by quantity.
         layer_names: its layers.
+        spreads: how far alpha has spread, by layer.
+        start: alpha before training.
         relations: alpha within and between the groups; None where it has not been run.
     """
 
@@ -73,6 +87,8 @@ class ShownConnections:
     layers_seeds: list[int]
     layer_numbers: dict[str, list[LayerNumbers]]
     layer_names: list[int]
+    spreads: list[Spread]
+    start: float
     relations: Relations | None
 
 
@@ -109,8 +125,23 @@ def shown_connections(params: Params, name: str, experiment: Connections, result
             layers_seeds=_seeds(kept),
             layer_numbers={} if kept.empty else _layer_numbers(over_layers, tasks, layers),
             layer_names=layers,
+            spreads=[] if kept.empty else _spreads(kept),
+            start=_start(jobs[0]),
             relations=None if kept.empty else relations(kept, experiment),
         )
+
+
+def _spreads(kept: pd.DataFrame) -> list[Spread]:
+    found = kept[kept["source"] != kept["target"]].groupby("layer")["alpha"].agg(["min", "mean", "max", "std"])
+    return [
+        Spread(int(layer), *(float(row[key]) for key in ("min", "mean", "max", "std")))
+        for layer, row in found.iterrows()  # type: ignore[arg-type]
+    ]
+
+
+def _start(job: Run) -> float:
+    assert isinstance(job.network, Network)
+    return 1 / (1 + math.exp(-job.network.transfer.initial_beta))
 
 
 def without_itself(table: pd.DataFrame, weight: pd.Series, keys: Sequence[str]) -> pd.Series:

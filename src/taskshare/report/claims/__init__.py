@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from taskshare.config import Params
-from taskshare.evaluation.bootstrap import Estimate
+from taskshare.config import Params, Run, Table
+from taskshare.errors import TaskshareError
 from taskshare.report.claims import convergence, costs, differences, features, limits, relations
 from taskshare.report.claims.entries import (
+    AnyTest,
     Claim,
     ConvergenceTest,
     CostsTest,
     DifferenceTest,
     FeaturesTest,
     LimitsTest,
+    Plan,
     RelationsTest,
     load_claims,
+    load_plan,
 )
 from taskshare.report.claims.judged import JudgedCell, Verdict, weakest
 from taskshare.report.names import paper_of
@@ -56,51 +59,82 @@ class JudgedClaim:
 
 
 def judge_claims(params: Params, results: Results, folder: Path) -> list[JudgedClaim]:
-    """Judge every claim from the results that stand there; what they lack is not run.
+    """Judge every claim, as the plan says, from the results that stand there; what they lack is not run.
 
     An experiment or row that params.yaml does not have, or does not enable, counts as not run too.
 
     Args:
         params: The configuration, which says which runs and seeds an experiment means.
         results: What has been run.
-        folder: reports/claims.
+        folder: reports/, with claims/ and plan.yaml.
 
     Raises:
-        TaskshareError: a file of claims, or a result, that cannot be read.
+        TaskshareError: a file of claims, the plan, or a result, that cannot be read; a claim without a plan.
     """
-    claims = load_claims(folder)
-    estimates = differences.estimate(params, results, claims)
-    return [_judge(params, results, claim, estimates) for claim in claims]
+    claims, plan = load_claims(folder / "claims"), load_plan(folder / "plan.yaml")
+    odd = {claim.id for claim in claims} ^ plan.claims.keys()
+    if odd:
+        raise TaskshareError(f"{folder / 'plan.yaml'}: {min(odd)} stands here or in {folder / 'claims'}, not in both")
+    tests = {claim.id: plan.claims[claim.id] for claim in claims}
+    found = differences.estimate(params, results, plan, tests)
+    return [_judge(params, results, claim, tests[claim.id], plan, found) for claim in claims]
+
+
+def departures(params: Params, plan: Plan) -> list[str]:
+    """Return in words what at the current scale is not as planned: compared runs with other weights or fewer seeds."""
+    found = []
+    for claim, test in plan.claims.items():
+        if not isinstance(test, DifferenceTest):
+            continue
+        rows = [row for cell in test.cells for row in (*cell.plus, *cell.minus)]
+        tables = [(params.experiments.get(row.experiment), row) for row in rows]
+        names = {name for table, row in tables if isinstance(table, Table) for name in table.runs.get(row.row, [])}
+        jobs = [job for name in sorted(names) for job in params.jobs(name)]
+        wanted = plan.selection.get(claim.partition("-")[0])
+        others = {job.training.selection for job in jobs} - {wanted} if wanted else set()
+        seeds = min((len(list(group)) for group in _by_name(jobs)), default=0)
+        if others:
+            found.append(f"{claim} has weights selected as {', '.join(sorted(others))}")
+        if seeds < (test.seeds or plan.seeds):
+            found.append(f"{claim} has {seeds} of {test.seeds or plan.seeds} seeds")
+    return found
+
+
+def _by_name(jobs: Iterable[Run]) -> list[list[Run]]:
+    groups: dict[str, list[Run]] = {}
+    for job in jobs:
+        groups.setdefault(job.name, []).append(job)
+    return list(groups.values())
 
 
 def _judge(
-    params: Params, results: Results, claim: Claim, estimates: dict[tuple[str, int], Estimate | None]
+    params: Params, results: Results, claim: Claim, test: AnyTest, plan: Plan, found: differences.Estimates
 ) -> JudgedClaim:
-    match claim.test:
-        case DifferenceTest() as test:
-            judgement = differences.judge(test, [estimates[claim.id, number] for number in range(len(test.cells))])
-        case RelationsTest() as test:
-            judgement = relations.judge(params, results, test)
-        case ConvergenceTest() as test:
-            judgement = convergence.judge(params, results, test)
-        case LimitsTest() as test:
+    match test:
+        case DifferenceTest():
+            judgement = differences.judge(test, plan, found)
+        case RelationsTest():
+            judgement = relations.judge(params, results, test, plan)
+        case ConvergenceTest():
+            judgement = convergence.judge(params, results, test, plan)
+        case LimitsTest():
             judgement = limits.judge(params, results, test)
-        case FeaturesTest() as test:
-            judgement = features.judge(params, results, test)
-        case CostsTest() as test:
+        case FeaturesTest():
+            judgement = features.judge(params, results, test, plan)
+        case CostsTest():
             judgement = costs.judge(params, results, test)
     return JudgedClaim(
         id=claim.id,
         claim=claim.claim,
         says=claim.says,
         reading=claim.reading,
-        kind=claim.test.kind,
+        kind=test.kind,
         verdict=judgement.verdict,
         headline=judgement.headline,
         cells=judgement.cells,
         deciding=weakest(judgement.cells),
         # What nets cost does not depend on the images.
-        synthetic=claim.test.kind != "costs" and _generated(params, results, judgement.experiments),
+        synthetic=test.kind != "costs" and _generated(params, results, judgement.experiments),
     )
 
 

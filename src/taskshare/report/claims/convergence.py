@@ -9,13 +9,13 @@ from scipy import stats
 
 from taskshare.config import Convergence, Params
 from taskshare.evaluation.convergence import Reached, reach
-from taskshare.report.claims.entries import ConvergenceTest
+from taskshare.report.claims.entries import ConvergenceTest, Plan
 from taskshare.report.claims.judged import CellVerdict, JudgedCell, Judgement, Verdict, enabled_experiment
 from taskshare.report.intervals import ratio_interval
 from taskshare.report.results import Results
 
 
-def judge(params: Params, results: Results, test: ConvergenceTest) -> Judgement:
+def judge(params: Params, results: Results, test: ConvergenceTest, plan: Plan) -> Judgement:
     """Judge a claim by the ratio of what training alone and joining need, with its interval over seeds."""
     experiment = enabled_experiment(params, test.experiment, Convergence)
     absent = [JudgedCell(f"{what}, alone / incremental", "times") for what in ("iterations", "images", "seconds")]
@@ -30,7 +30,7 @@ def judge(params: Params, results: Results, test: ConvergenceTest) -> Judgement:
     images = _ratio(absent[1], [first.images / second.images for first, second in pairs])
     seconds = _ratio(absent[2], [first.seconds / second.seconds for first, second in pairs])
     goal = f"a training error of {experiment.error:g}"
-    verdict, headline = _compare_ratio(iterations, test.published, goal)
+    verdict, headline = _compare_ratio(iterations, test.bounds, goal, plan)
     if len(pairs) < len(seeds):
         verdict = "undecided"
         reached = [sum(part[seed] is not None for seed in seeds) for part in (joining, alone)]
@@ -66,21 +66,22 @@ def _ratio(cell: JudgedCell, ratios: Sequence[float]) -> JudgedCell:
     return replace(cell, p_value=p_value, adjusted=p_value)
 
 
-def _compare_ratio(cell: JudgedCell, published: float, goal: str) -> tuple[Verdict, str]:
-    """Judge a ratio by its interval, which should be above 1 and hold the published number, and say so."""
+def _compare_ratio(cell: JudgedCell, bounds: tuple[float, float], goal: str, plan: Plan) -> tuple[Verdict, str]:
+    """Judge a ratio by its interval, which should lie within the bounds, and say so."""
     numbers = f"training alone takes {cell.effect or math.nan:.1f} times as many iterations to {goal}"
     if cell.low is None or cell.high is None:
         return "undecided", f"With one seed, which decides nothing, {numbers}."
     numbers += f" ({cell.low:.1f} to {cell.high:.1f} times)"
-    holds_published = cell.low <= published <= cell.high
-    if holds_published and cell.low > 1:
-        return "holds", f"About as much faster as published: {numbers}."
-    if holds_published:
-        return "undecided", f"Neither {published:g} times nor no gain can be excluded: {numbers}."
-    if cell.low > published:
-        return "does_not_hold", f"Faster by more than {published:g} times: {numbers}."
-    if cell.low > 1:
-        return "does_not_hold", f"Faster, but not {published:g} times: {numbers}."
+    low, high = bounds
+    if cell.seeds < plan.least_seeds:
+        return "undecided", f"Fewer than {plan.least_seeds} seeds decide nothing: {numbers}."
+    if low <= cell.low and cell.high <= high:
+        return "holds", f"As much faster as published: {numbers}."
+    if cell.low > high:
+        return "does_not_hold", f"Faster by more than {high:g} times: {numbers}."
     if cell.high < 1:
         return "does_not_hold", f"Slower: {numbers}."
-    return "does_not_hold", f"Not {published:g} times faster, and perhaps not faster at all: {numbers}."
+    if cell.high < low:
+        faster = "Faster, but" if cell.low > 1 else "Perhaps not faster, and"
+        return "does_not_hold", f"{faster} not {low:g} times: {numbers}."
+    return "undecided", f"The interval is not within {low:g} to {high:g} times: {numbers}."

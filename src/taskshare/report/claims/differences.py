@@ -1,6 +1,7 @@
 """Claims about differences between rows of tables: paired bootstrap over test images and seeds."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -11,37 +12,67 @@ from taskshare.config import Metric, Params, Run, Table
 from taskshare.errors import TaskshareError
 from taskshare.evaluation.bootstrap import Answers, Contrast, Estimate, Term, paired_bootstrap
 from taskshare.evaluation.landmarks import detected
-from taskshare.report.claims.entries import Claim, Comparison, DifferenceTest, TableRow
+from taskshare.report.claims.entries import AnyTest, Comparison, DifferenceTest, Plan, TableRow
 from taskshare.report.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all, side, signed, weakest
-from taskshare.report.results import Results, jobs_of_columns, task_of
+from taskshare.report.results import Results, check_one_precision, jobs_of_columns, task_of
 from taskshare.report.tables import column_names
 
-FEW_SEEDS = 5
-
-Place = tuple[str, int]
-"""A claim's id, and the number of one of its comparisons."""
 Name = TypeVar("Name", bound=str)
 
 
-def estimate(params: Params, results: Results, claims: Sequence[Claim]) -> dict[Place, Estimate | None]:
-    """Bootstrap all comparisons of a data set and metric with one set of draws."""
-    estimates: dict[Place, Estimate | None] = {}
-    together: dict[tuple[str, Metric], dict[Place, Contrast]] = {}
-    for claim in claims:
-        for number, cell in enumerate(claim.test.cells if isinstance(claim.test, DifferenceTest) else []):
-            estimates[claim.id, number] = None
-            resolved = _resolve(params, claim.id, cell)
+@dataclass(frozen=True)
+class Corrected:
+    """What a comparison comes to, and its p-value after Holm's correction over the report's distinct comparisons."""
+
+    estimate: Estimate
+    adjusted: float
+    margin: float
+
+
+Estimates = dict[str, Corrected]
+"""By `_key`; a comparison that is not run has no entry."""
+
+
+def _key(cell: Comparison) -> str:
+    """What makes a comparison distinct, whatever it is called."""
+    return cell.model_copy(update={"label": ""}).model_dump_json()
+
+
+def estimate(params: Params, results: Results, plan: Plan, tests: Mapping[str, AnyTest]) -> Estimates:
+    """Bootstrap all distinct comparisons, those of a data set and metric with one set of draws, and correct them.
+
+    Raises:
+        TaskshareError: a comparison of two data sets or metrics, or of nets that were trained in two precisions.
+    """
+    together: dict[tuple[str, Metric], dict[str, Contrast]] = {}
+    for claim, test in tests.items():
+        for cell in test.cells if isinstance(test, DifferenceTest) else []:
+            resolved = _resolve(params, claim, cell, plan)
             if resolved:
                 dataset, metric, contrast = resolved
-                together.setdefault((dataset, metric), {})[claim.id, number] = contrast
+                _check_precision(params, results, claim, cell, contrast)
+                together.setdefault((dataset, metric), {})[_key(cell)] = contrast
+    found: dict[str, tuple[Estimate, float]] = {}
     for (dataset, metric), contrasts in together.items():
         answers = _answers(params, results, metric, contrasts.values())
-        found = paired_bootstrap(dataset, answers, list(contrasts.values()))
-        estimates.update(zip(contrasts, found, strict=True))
-    return estimates
+        estimates = paired_bootstrap(dataset, answers, list(contrasts.values()))
+        for (key, contrast), one in zip(contrasts.items(), estimates, strict=True):
+            if one:
+                found[key] = one, contrast.margin
+    adjusted = multipletests([one.p_value for one, _ in found.values()], method="holm")[1] if found else []
+    return {
+        key: Corrected(one, float(p_value), margin)
+        for (key, (one, margin)), p_value in zip(found.items(), adjusted, strict=True)
+    }
 
 
-def _resolve(params: Params, claim: str, cell: Comparison) -> tuple[str, Metric, Contrast] | None:
+def _check_precision(params: Params, results: Results, claim: str, cell: Comparison, contrast: Contrast) -> None:
+    names = {name for name, _ in contrast.columns}
+    jobs = [job for job in params.judged_jobs().values() if job.name in names]
+    check_one_precision(results, jobs, f"{claim}: '{cell.label}'")
+
+
+def _resolve(params: Params, claim: str, cell: Comparison, plan: Plan) -> tuple[str, Metric, Contrast] | None:
     """The data set, the metric and the jobs that a comparison stands for; None if params.yaml lacks some of it."""
     rows = [*cell.plus, *cell.minus]
     metrics: set[Metric] = set()
@@ -68,8 +99,10 @@ def _resolve(params: Params, claim: str, cell: Comparison) -> tuple[str, Metric,
         return tuple((jobs[column].name, task_of(column)) for column in shared)
 
     terms = [term(row, jobs) for row, jobs in zip(rows, held, strict=True)]
-    contrast = Contrast(tuple(terms[: len(cell.plus)]), tuple(terms[len(cell.plus) :]), cell.margin)
-    return (dataset, metric, contrast) if dataset and metric and all(terms) else None
+    if not (dataset and metric and all(terms)):
+        return None
+    margin = plan.as_good_as[metric] if cell.wants == "as_good" else 0.0
+    return dataset, metric, Contrast(tuple(terms[: len(cell.plus)]), tuple(terms[len(cell.plus) :]), margin)
 
 
 def _only(claim: str, cell: Comparison, kind: str, values: Collection[Name]) -> Name | None:
@@ -88,7 +121,7 @@ def _answers(params: Params, results: Results, metric: Metric, contrasts: Iterab
         for name, task in contrast.columns:
             wanted.setdefault(name, set()).add(task)
     answers = Answers()
-    for job in params.enabled_jobs().values():
+    for job in params.judged_jobs().values():
         for column, ids, labels, right in _read(results, job, metric) if job.name in wanted else ():
             if column in wanted[job.name]:
                 answers.add((job.name, column), job.seed, ids, labels, right)
@@ -109,40 +142,40 @@ def _read(results: Results, job: Run, metric: Metric) -> Iterator[tuple[str, pd.
         yield str(task), part["id"], positive if metric == "balanced_accuracy" else None, right
 
 
-def judge(test: DifferenceTest, estimates: Sequence[Estimate | None]) -> Judgement:
-    """Judge a claim by its comparisons, corrected for their number (Holm)."""
-    found = [estimate for estimate in estimates if estimate]
-    corrected = multipletests([estimate.p_value for estimate in found], method="holm")[1] if found else []
-    adjusted = iter(corrected)
+def judge(test: DifferenceTest, plan: Plan, found: Estimates) -> Judgement:
+    """Judge a claim by its comparisons."""
     cells = []
-    for comparison, estimate in zip(test.cells, estimates, strict=True):
-        if estimate is None:
+    planned = test.seeds or plan.seeds
+    for comparison in test.cells:
+        corrected = found.get(_key(comparison))
+        if corrected is None:
             cells.append(JudgedCell(comparison.label, "points"))
             continue
-        p_value = float(next(adjusted))
+        estimate, seeds = corrected.estimate, len(corrected.estimate.seeds)
+        distance = estimate.effect + corrected.margin
         cells.append(
             JudgedCell(
                 label=comparison.label,
                 unit="points",
-                verdict=side(p_value, estimate.effect + comparison.margin, len(estimate.seeds)),
+                verdict=side(estimate.p_value, corrected.adjusted, distance, seeds, plan),
                 effect=estimate.effect,
                 low=estimate.low,
                 high=estimate.high,
                 p_value=estimate.p_value,
-                adjusted=p_value,
-                seeds=len(estimate.seeds),
-                margin=comparison.margin,
-                note=_few(len(estimate.seeds)),
+                adjusted=corrected.adjusted,
+                seeds=seeds,
+                margin=corrected.margin,
+                note=_few(seeds, planned, plan),
             )
         )
     experiments = [name for cell in test.cells for name, *_ in (*cell.plus, *cell.minus)]
     return Judgement(of_all(cells), _headline(cells), cells, experiments)
 
 
-def _few(seeds: int) -> str:
-    if seeds == 1:
-        return "one seed decides nothing: images alone are redrawn"
-    return f"{seeds} seeds: interval too narrow" if seeds < FEW_SEEDS else ""
+def _few(seeds: int, planned: int, plan: Plan) -> str:
+    if seeds < plan.least_seeds:
+        return f"fewer than {plan.least_seeds} seeds decide nothing"
+    return f"planned with {planned} seeds: interval too narrow" if seeds < planned else ""
 
 
 def _headline(cells: Sequence[JudgedCell]) -> str:

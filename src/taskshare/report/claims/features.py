@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from taskshare.config import FeatureMaps, Params
 from taskshare.evaluation.feature_similarity import SHARED, linear_cka
 from taskshare.report.analyses.feature_maps import samples
-from taskshare.report.claims.entries import FeaturesTest
+from taskshare.report.claims.entries import FeaturesTest, Plan
 from taskshare.report.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all, side
 from taskshare.report.intervals import LEVEL
 from taskshare.report.results import Results
@@ -18,7 +18,7 @@ from taskshare.report.results import Results
 LEAST_SEEDS = 3
 
 
-def judge(params: Params, results: Results, test: FeaturesTest) -> Judgement:
+def judge(params: Params, results: Results, test: FeaturesTest, plan: Plan) -> Judgement:
     """Judge a claim by how alike task columns are to their shared column, against shared columns of two seeds.
 
     Two columns that are trained from two starts never have equal features. So "other features" is read as: other than
@@ -43,7 +43,7 @@ def judge(params: Params, results: Results, test: FeaturesTest) -> Judgement:
         return Judgement("not_run", "Not run.", cells or absent, [test.experiment])
     starts = _between(features)
     own = {task: np.array([linear_cka(part[SHARED], part[task]) for part in features.values()]) for task in tasks}
-    cells = _corrected([_cell(cell, starts, own[task]) for cell, task in zip(cells, tasks, strict=True)])
+    cells = _corrected([_cell(cell, starts, own[task]) for cell, task in zip(cells, tasks, strict=True)], plan)
     return Judgement(of_all(cells), _headline(starts, own), cells, [test.experiment])
 
 
@@ -87,7 +87,7 @@ def _cell(cell: JudgedCell, starts: np.ndarray, own: np.ndarray) -> JudgedCell:
     return replace(found, low=float(interval.low), high=float(interval.high), p_value=float(tested.pvalue))
 
 
-def _corrected(cells: list[JudgedCell]) -> list[JudgedCell]:
+def _corrected(cells: list[JudgedCell], plan: Plan) -> list[JudgedCell]:
     """Correct the p-values for the number of tasks (Holm), and decide."""
     tested = [cell.p_value for cell in cells if cell.p_value is not None]
     corrected = iter(multipletests(tested, method="holm")[1] if tested else [])
@@ -95,7 +95,8 @@ def _corrected(cells: list[JudgedCell]) -> list[JudgedCell]:
     for cell in cells:
         if cell.p_value is not None and cell.effect is not None:
             adjusted = float(next(corrected))
-            cell = replace(cell, adjusted=adjusted, verdict=side(adjusted, cell.effect, cell.seeds))
+            verdict = side(cell.p_value, adjusted, cell.effect, cell.seeds, plan)
+            cell = replace(cell, adjusted=adjusted, verdict=verdict)
         decided.append(cell)
     return decided
 

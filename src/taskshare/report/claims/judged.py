@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from taskshare.config import Connections, Convergence, Costs, FeatureMaps, Limits, Params, Table
-
-SIGNIFICANCE = 0.05
+from taskshare.report.claims.entries import Plan
 
 Verdict = Literal["holds", "does_not_hold", "undecided", "not_run"]
 CellVerdict = Literal["supports", "contradicts", "undecided", "not_run", "shown"]
@@ -26,7 +25,7 @@ class JudgedCell:
         low: Lower end of the 95 % interval; None without one.
         high: Upper end.
         p_value: Of this number alone.
-        adjusted: p-value after Holm's correction over the claim's numbers; the verdict's.
+        adjusted: p-value after Holm's correction; of differences over all distinct ones of the report.
         seeds: How many seeds the number is from.
         margin: The claim wants the effect above minus this.
         note: What a reader has to know beside it.
@@ -61,11 +60,17 @@ def enabled_experiment(params: Params, name: str, kind: type[AnyExperiment]) -> 
     return experiment if isinstance(experiment, kind) and params.is_enabled(name) else None
 
 
-def side(p_value: float, distance: float, seeds: int) -> CellVerdict:
-    """Say what a number with this p-value says of a claim that wants `distance` above 0; one seed decides nothing."""
-    if p_value >= SIGNIFICANCE or seeds == 1:
+def side(p_value: float, adjusted: float, distance: float, seeds: int, plan: Plan) -> CellVerdict:
+    """Say what a number says of a claim that wants `distance` above 0; too few seeds decide nothing.
+
+    It is for the claim by its own p-value, since all of a claim's numbers have to be (an intersection-union test), and
+    against it by the corrected one.
+    """
+    if seeds < plan.least_seeds:
         return "undecided"
-    return "supports" if distance > 0 else "contradicts"
+    if distance > 0:
+        return "supports" if p_value < plan.significance else "undecided"
+    return "contradicts" if adjusted < plan.significance else "undecided"
 
 
 def of_all(cells: Sequence[JudgedCell]) -> Verdict:

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from taskshare.config import Connections, Params
-from taskshare.evaluation.permutation import group_contrast
+from taskshare.evaluation.permutation import PermutationTest, group_contrast
 from taskshare.evaluation.relations import alpha_matrix, alpha_slope, contrast_test
-from taskshare.report.claims.entries import RelationsTest
+from taskshare.report.claims.entries import Plan, RelationsTest
 from taskshare.report.claims.judged import (
-    SIGNIFICANCE,
+    CellVerdict,
     JudgedCell,
     Judgement,
     enabled_experiment,
@@ -22,7 +22,7 @@ from taskshare.report.intervals import student_interval
 from taskshare.report.results import Results
 
 
-def judge(params: Params, results: Results, test: RelationsTest) -> Judgement:
+def judge(params: Params, results: Results, test: RelationsTest, plan: Plan) -> Judgement:
     """Judge a claim by an exact permutation test of the groups."""
     experiment = enabled_experiment(params, test.experiment, Connections)
     absent = JudgedCell("α within − between groups", "alpha")
@@ -45,7 +45,7 @@ def judge(params: Params, results: Results, test: RelationsTest) -> Judgement:
     known = spread is not None and spread.half_width is not None
     cell = replace(
         absent,
-        verdict=side(min(found.p_value, opposite.p_value), found.statistic, len(tables)),
+        verdict=_verdict(found, opposite, len(tables), test, plan),
         effect=found.statistic,
         low=spread.low if spread and known else None,
         high=spread.high if spread and known else None,
@@ -53,12 +53,20 @@ def judge(params: Params, results: Results, test: RelationsTest) -> Judgement:
         adjusted=found.p_value,
         seeds=len(tables),
         note=f"smallest p that is possible: {found.smallest_p:.3f}, 1 of {found.partitions} groupings"
-        + ("; one seed decides nothing" if len(tables) == 1 else ""),
+        + (f"; fewer than {plan.least_seeds} seeds decide nothing" if len(tables) < plan.least_seeds else ""),
     )
     headline = f"On layer {experiment.layer}, α within the groups less α between them is {signed(found.statistic, 3)}"
     if test.statistic == "trend":
         headline = f"From layer to layer, α within less between the groups changes by {signed(found.statistic, 4)}"
     headline += f"; exact p = {found.p_value:.3f} among {found.partitions} groupings"
-    if found.smallest_p > SIGNIFICANCE:
+    if found.smallest_p > plan.significance:
         headline += f", and p cannot be below {found.smallest_p:.2f}, so this test cannot decide"
     return Judgement(of_all([cell]), f"{headline}.", [cell], [test.experiment])
+
+
+def _verdict(
+    found: PermutationTest, opposite: PermutationTest, seeds: int, test: RelationsTest, plan: Plan
+) -> CellVerdict:
+    """Say what the contrast says of its claim; one that is smaller than the least that counts decides nothing."""
+    p_value = min(found.p_value, opposite.p_value)
+    return side(p_value, p_value, found.statistic, seeds, plan) if abs(found.statistic) >= test.least else "undecided"
