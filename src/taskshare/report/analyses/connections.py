@@ -133,10 +133,8 @@ def shown_connections(params: Params, name: str, experiment: Connections, result
 
 def _spreads(kept: pd.DataFrame) -> list[Spread]:
     found = kept[kept["source"] != kept["target"]].groupby("layer")["alpha"].agg(["min", "mean", "max", "std"])
-    return [
-        Spread(int(layer), *(float(row[key]) for key in ("min", "mean", "max", "std")))
-        for layer, row in found.iterrows()  # type: ignore[arg-type]
-    ]
+    rows = zip(found.index.tolist(), found.to_numpy().tolist(), strict=True)
+    return [Spread(int(layer), *numbers) for layer, numbers in rows]
 
 
 def _start(job: Run) -> float:

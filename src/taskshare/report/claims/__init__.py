@@ -92,6 +92,10 @@ def departures(params: Params, plan: Plan) -> list[str]:
         jobs = [job for name in sorted(names) for job in params.jobs(name)]
         wanted = plan.selection.get(claim.partition("-")[0])
         others = {job.training.selection for job in jobs} - {wanted} if wanted else set()
+        named = {row.experiment: table.metric for table, row in tables if isinstance(table, Table)}
+        for experiment, metric in named.items():
+            if plan.metrics.get(experiment, metric) != metric:
+                found.append(f"{claim} is judged in {metric.replace('_', ' ')}")
         seeds = min((len(list(group)) for group in _by_name(jobs)), default=0)
         if others:
             found.append(f"{claim} has weights selected as {', '.join(sorted(others))}")

@@ -113,6 +113,7 @@ class Plan(_Model):
     """How the claims are judged, as reports/plan.yaml says it before there are results."""
 
     selection: dict[str, Selection] = Field(description="of each paper's runs, by the paper's id")
+    metrics: dict[str, Metric] = Field(description="of each table that comparisons name")
     significance: float = Field(gt=0, lt=1)
     seeds: PositiveInt = Field(description="of each compared row")
     least_seeds: PositiveInt = Field(description="with fewer, nothing is decided")
