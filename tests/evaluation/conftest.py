@@ -70,6 +70,7 @@ def saved(tmp_path):
         network = build_for(run)
         change(network)
         weights.save(tmp_path / "weights.safetensors", network.state_dict(), run)
+        weights.save_others(tmp_path / "other_weights.safetensors", {}, {run.training.selection: {}}, run)
         return tmp_path / "weights.safetensors"
 
     return save

@@ -47,6 +47,7 @@ def make_net(tmp_path):
         network = build_for(run)
         network.heads[0].start_at(torch.tensor(FRACTIONS, dtype=torch.float32).flatten())
         weights.save(tmp_path / "weights.safetensors", network.state_dict(), run)
+        weights.save_others(tmp_path / "other_weights.safetensors", {}, {run.training.selection: {}}, run)
         return tmp_path / "weights.safetensors"
 
     return make

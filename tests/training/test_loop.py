@@ -33,7 +33,7 @@ def test_same_seed_same_bytes_and_another_seed_other_weights(make_run, prepared,
     for name, seed in (("first", 1), ("again", 1), ("other", 2)):
         run = make_run(seed=seed)
         train(run, prepared, manifests_of(run), tmp_path / name, "cpu")
-    for file in ("weights.safetensors", "history.parquet", "transfer.parquet"):
+    for file in ("weights.safetensors", "other_weights.safetensors", "history.parquet", "transfer.parquet"):
         first, again, other = ((tmp_path / name / file).read_bytes() for name in ("first", "again", "other"))
         assert first == again
         assert first != other
@@ -47,7 +47,7 @@ def test_a_killed_job_goes_on_and_ends_in_the_same_bytes(scheme, optimiser, make
     train(run, prepared, manifests_of(run), whole, "cpu")
 
     kill_and_resume(run, prepared, manifests_of(run), killed)
-    for file in ("weights.safetensors", "history.parquet", "transfer.parquet"):
+    for file in ("weights.safetensors", "other_weights.safetensors", "history.parquet", "transfer.parquet"):
         assert (whole / file).read_bytes() == (killed / file).read_bytes()
     assert not list(killed.glob("work-*"))
 

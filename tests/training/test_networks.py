@@ -147,6 +147,23 @@ def test_gradient_only_connections_leave_the_forward_pass_alone_and_share_the_si
     assert dynamic.transfers["6"].beta.grad[1, 0] != 0
 
 
+def test_layer_by_layer_each_weight_gets_the_signal_of_its_own_layer_weighed_by_alpha(images, labels):
+    """Algorithm 1, line 5. Subnets with equal weights get equal signals; what another task sends is alpha times as large."""
+    alone = make("single").double()
+    dynamic = make("dynamic", transfer={"applied": "layerwise"}).double()
+    for subnet in (*alone.subnets, *dynamic.subnets):
+        subnet.load_state_dict(alone.subnets[0].state_dict())
+    for network in (alone, dynamic):
+        cross_entropy(network(images.double())[:, 0], labels[:, 0].double()).backward()
+    first, other = dynamic.subnets[0], dynamic.subnets[1]
+    for layer in range(6):
+        operations = [subnet.layers[layer].operation for subnet in (alone.subnets[0], first, other)]
+        expected, own, sent = (operation.weight.grad for operation in operations)
+        assert_close_up_to_rounding(own, expected)
+        assert_close_up_to_rounding(sent, 0.5 * expected)
+    assert dynamic.transfers["6"].beta.grad[1, 0] != 0
+
+
 def test_alpha_applied_twice_keeps_the_value_and_squares_the_signal():
     once, twice = (make("dynamic", transfer={"applied": applied}).transfers["1"] for applied in ("forward", "twice"))
     gradients = []

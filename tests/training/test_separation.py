@@ -13,6 +13,7 @@ from taskshare.data.arrays import ImageArrayWriter
 from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
+from taskshare.networks import weights
 from taskshare.training.loop import train
 
 from .conftest import LABELS
@@ -116,6 +117,28 @@ def test_fine_tuning_starts_from_the_shared_convolutions(make_separation, stage_
     parent = load_file(stage_1)
     for number, place in enumerate((3, 5)):  # the two convolutions of block 2 among the trunk's layers
         assert torch.equal(child[f"columns.1.convolutions.{number}.weight"], parent[f"trunk.{place}.weight"])
+
+
+def test_fine_tuned_columns_may_start_as_the_trained_shared_column(make_separation, stage_1, faces, tmp_path):
+    still = {"iterations": 1, "learning_rate": 1e-30, "validate_every": 1}
+    network = {"channelwise": True, "fine_tuning": True, "first_mixers": "identity"}
+    _, child = weights.load(trained(make_separation(network=network, training=still), faces, tmp_path, stage_1))
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    shared, columns = child.maps(images)
+    for own in columns:
+        for maps, expected in zip(own, shared, strict=True):
+            torch.testing.assert_close(maps, expected)
+
+
+def test_without_concatenation_a_net_needs_no_more_of_its_parent_than_the_branch(
+    make_faces_run, make_separation, faces, tmp_path
+):
+    early = trained(make_faces_run(network={"branch_block": 1}), faces, tmp_path / "early")
+    run = make_separation(network={"branch_block": 1, "concatenation": "none"})
+    child = load_file(trained(run, faces, tmp_path / "child", early))
+    assert {name for name in child if name.startswith("shared.")} == {"shared.0.weight", "shared.0.bias"}
+    assert child["columns.0.convolutions.1.weight"].shape == (8, 8, 3, 3), "no shared maps beside its own"
+    assert child["heads.0.hidden.weight"].shape[1] == 8 * 4 * 4
 
 
 def test_a_run_may_start_at_the_constant_answer(make_faces_run, faces, tmp_path):

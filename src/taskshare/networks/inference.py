@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from taskshare import device
 from taskshare.config import Run
@@ -47,4 +48,4 @@ def logits(
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
     """Return the probability of each task's label 1, 0 to 1, from logits of any shape."""
-    return 1 / (1 + np.exp(-logits))
+    return expit(logits)
