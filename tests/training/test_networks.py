@@ -148,7 +148,7 @@ def test_gradient_only_connections_leave_the_forward_pass_alone_and_share_the_si
 
 
 def test_layer_by_layer_each_weight_gets_the_signal_of_its_own_layer_weighed_by_alpha(images, labels):
-    """Algorithm 1, line 5. Subnets with equal weights get equal signals; what another task sends is alpha times as large."""
+    """Algorithm 1, line 5: of subnets with equal weights, another task's get alpha times the own signal."""
     alone = make("single").double()
     dynamic = make("dynamic", transfer={"applied": "layerwise"}).double()
     for subnet in (*alone.subnets, *dynamic.subnets):
