@@ -132,7 +132,9 @@ class _Jobs:
 
     def _training(self) -> Iterator[Job]:
         params = self.graph.params
-        names = {job: run for run in (*params.runs, *params.trials) for job in params.job_names(run)}
+        names = {job: run for run in params.runs for job in params.job_names(run)}
+        for trial, (run, *_) in params.trials.items():
+            names |= dict.fromkeys(params.job_names(trial), f"{run}, tuning")
         for key, run in self.graph.jobs.items():
             name = f"{self.graph.results}/training/{key}"
             paths = tuple(f"{name}/{file}" for file in TRAINING_FILES)

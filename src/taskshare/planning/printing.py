@@ -123,7 +123,9 @@ def _runs(plan: Plan, unit: _Unit) -> Table:
     table = _table("Training", "first needed by", "run", "jobs", "done", f"{unit.device}-{unit.name}", "left", "known")
     listed: set[str] = set()
     for name in plan.params.experiments:
-        runs = plan.params.needed_runs(name) if plan.params.is_enabled(name) else []
+        needed = plan.params.needed_runs(name) if plan.params.is_enabled(name) else []
+        trials = plan.params.trials
+        runs = [f"{trials[run][0]}, tuning" if run in trials else run for run in needed]
         label = name
         for run in dict.fromkeys(run for run in runs if run not in listed):
             jobs = [job for job in plan.jobs if job.run == run]
