@@ -22,6 +22,8 @@ PARTS = [
     "reports/claims",
     "reports/deviations.yaml",
     "reports/contradictions.yaml",
+    "reports/plan.yaml",
+    "reports/sources.yaml",
     "dvc.yaml",
     ".dvcignore",
 ]
