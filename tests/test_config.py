@@ -11,6 +11,7 @@ import yaml
 from taskshare import config
 from taskshare.errors import TaskshareError
 from taskshare.graph import Graph
+from taskshare.networks.build import build_for, count_parameters
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
@@ -365,3 +366,25 @@ def test_names_that_differ_by_case_alone_are_refused(names, line, content):
     place[name] = place[name.lower()]
     with pytest.raises(TaskshareError, match=line):
         config.validate(content)
+
+
+def test_a_scheme_has_settings_of_its_own_at_a_scale_and_a_run_goes_before_them(content):
+    training = content["scales"]["demo"]["training"]
+    training["celeba/subnet/dynamic"] = {"learning_rate": 0.5, "optimiser": "rmsprop"}
+    params = config.validate(content)
+    shared, dynamic = (next(params.jobs(name)).training for name in ("celeba-hard", "celeba-dynamic"))
+    assert (shared.learning_rate, dynamic.learning_rate, dynamic.optimiser) == (0.02, 0.5, "rmsprop")
+    assert dynamic.iterations == shared.iterations, "the data set's entries hold too"
+    own = next(params.jobs("celeba-dynamic-gradient")).training
+    assert (own.learning_rate, own.optimiser) == (0.002, "rmsprop")
+
+
+def test_controls_have_as_many_parameters_as_what_they_are_set_against(content):
+    for scale, runs in {
+        "mini": [("celeba-columns-wide", "celeba-separation"), ("celeba-hard-wide", "celeba-dynamic")],
+        "paper": [("cifar10-hard-wide", "cifar10-dynamic")],
+    }.items():
+        params = config.validate({**content, "scale": scale})
+        for names in runs:
+            wide, other = (count_parameters(build_for(next(params.jobs(name)))) for name in names)
+            assert wide == pytest.approx(other, rel=0.01)

@@ -213,7 +213,7 @@ def test_an_experiment_with_another_seed_trains_that_seed_and_nothing_else(exper
     of_all_seeds = {path for path in made if "seed2" not in path}
     assert {path.split("/")[2] for path in of_all_seeds} == {"report", "params.json"}
     expected = {f"results/tiny/training/{job}/weights.safetensors" for job in graph_of(repository).jobs}
-    assert {path for path in made if path.endswith("weights.safetensors")} == expected
+    assert {path for path in made if path.endswith("/weights.safetensors")} == expected
 
 
 def test_an_experiment_is_listed_and_compared(experiment):

@@ -15,7 +15,7 @@ pytest.importorskip("snakemake_executor_plugin_slurm", reason="snakemake-executo
 pytestmark = pytest.mark.slow
 # The first is the parent of the third.
 LOST_WITH_ITS_NODE, CANCELLED, CHILD = RUNS = ["celeba-columns", "celeba-columns-branch1", "celeba-separation"]
-IMAGES = "results/demo/data/celeba/rgb/train.npy"
+IMAGES = "results/demo/data/celeba/rgb-unaligned/train.npy"
 WEIGHTS = [f"results/demo/training/{run}/seed1/weights.safetensors" for run in RUNS]
 # This Slurm keeps no accounts. By itself the plugin asks after 40 seconds, which suits jobs of hours.
 STATUS = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "4"]

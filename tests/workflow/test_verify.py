@@ -19,7 +19,7 @@ from .conftest import PROJECT
 pytestmark = pytest.mark.slow
 
 JOB, TASK = "celeba-hard/seed1", "Smiling"
-NEEDED = ["data/*/*/test.*", "training/*/*/weights.safetensors", "evaluation/*/seed*/*"]
+NEEDED = ["data/*/*/test.*", "training/*/*/*weights.safetensors", "evaluation/*/seed*/*"]
 
 
 class Pulled:
@@ -122,6 +122,12 @@ def test_a_changed_metric_is_named_with_its_table_cells(pulled):
     assert cell.startswith(f"fang2017-table4: MT, {TASK}: ")
     assert cell.endswith(", recorded 98.7600")
     assert " 1 differ; " in pulled.lines[-1]
+
+
+def test_a_changed_metric_of_weights_that_were_not_selected_is_told(pulled):
+    pulled.change_metrics(lambda content: content["selections"]["last"][TASK].update(balanced_accuracy=0.9876))
+    assert not pulled.verify()
+    assert "selections: other metrics of the weights that were not selected" in pulled.of(f"{JOB}: differs; ")[0]
 
 
 def test_changed_weights_are_found(pulled):

@@ -133,8 +133,8 @@ class _Jobs:
     def _training(self) -> Iterator[Job]:
         params = self.graph.params
         names = {job: run for run in params.runs for job in params.job_names(run)}
-        for trial, (run, *_) in params.trials.items():
-            names |= dict.fromkeys(params.job_names(trial), f"{run}, tuning")
+        for trial, (tried, *_) in params.trials.items():
+            names |= dict.fromkeys(params.job_names(trial), f"{tried}, tuning")
         for key, run in self.graph.jobs.items():
             name = f"{self.graph.results}/training/{key}"
             paths = tuple(f"{name}/{file}" for file in TRAINING_FILES)
