@@ -39,7 +39,7 @@ def test_the_projects_own_params_hold_at_every_scale(scale):
     matsui, matsui_controls = 4 + 6 + 2, (1 + 1 + 2) + (1 + 1 + 1)
     nets = table4 + table5 + tables_1_and_2 + table3 + figure_6 + removed + controls + matsui
     with_three_seeds = tables_1_and_2 + (removed - 1) + 3  # no claim compares these
-    trials = 14 * (7 + 1 + 1 + 1) + 14 * (5 + 1 + 1 + 1) + 16 * 2
+    trials = 14 * (7 + 1 + 1 + 1) + 14 * (5 + 1 + 1 + 1) + 20 * 2
     expected = {
         "demo": nets + table4,  # a second seed
         "mini": 5 * (nets + matsui_controls) - 2 * with_three_seeds + trials,
