@@ -15,13 +15,14 @@ from taskshare.cli import app
 from taskshare.config import Dataset, Variant
 from taskshare.data.archives import extracted
 from taskshare.errors import TaskshareError
+from taskshare.graph import OTHER_WEIGHTS, WEIGHTS
 from taskshare.training import checkpoint
 from taskshare.training.loop import train
 
 PAGE = mmap.PAGESIZE  # bytes: what a tmpfs hands out at a time
 CAPACITY = 256 * PAGE
-WRITTEN = ("weights.safetensors", "history.parquet", "transfer.parquet", "timing.parquet", "provenance.json")
-BIT_EQUAL = WRITTEN[:3]  # the others hold times
+WRITTEN = (WEIGHTS, OTHER_WEIGHTS, "history.parquet", "transfer.parquet", "timing.parquet", "provenance.json")
+BIT_EQUAL = WRITTEN[:4]  # the others hold times
 
 
 @pytest.fixture
