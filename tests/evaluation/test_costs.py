@@ -107,8 +107,7 @@ def test_times_are_there_and_the_file_says_where_they_were_taken(measured):
         "threads": 1,
     }
     for net in measured["nets"].values():
-        assert 0 < net["image_seconds"] < net["training_step_seconds"]
-        assert net["batch_seconds"] > 0
+        assert all(net[seconds] > 0 for seconds in ("image_seconds", "batch_seconds", "training_step_seconds"))
 
 
 def test_calls_take_turns_and_the_median_counts(monkeypatch):

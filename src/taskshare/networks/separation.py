@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from taskshare import config
 from taskshare.networks.plan import KERNEL, Convolution, layer_plan
-from taskshare.networks.subnet import initialise, with_own_gradient
+from taskshare.networks.subnet import initialise, uninitialised, with_own_gradient
 from taskshare.networks.vgg import GAINS, Head, convolutions, first_layer
 
 
@@ -37,12 +37,12 @@ class TaskColumn(nn.Module):
         self.joins = network.concatenation == "everywhere"
         channels = 3 if start == 0 else network.channels[start - 1]
         for layer in self.plan:
-            convolution = nn.utils.skip_init(nn.Conv2d, channels, layer.channels, KERNEL, padding=KERNEL // 2)
+            convolution = uninitialised(nn.Conv2d, channels, layer.channels, KERNEL, padding=KERNEL // 2)
             initialise(convolution, gain, generator)
             self.convolutions.append(convolution)
             channels = (2 if self.joins else 1) * layer.channels
             if self.mixers is not None:
-                mixer = nn.utils.skip_init(nn.Conv2d, channels, layer.channels, 1)
+                mixer = uninitialised(nn.Conv2d, channels, layer.channels, 1)
                 initialise(mixer, 1.0, generator)
                 if network.first_mixers == "identity":
                     own = torch.cat([torch.zeros(layer.channels, layer.channels), torch.eye(layer.channels)], dim=1)

@@ -1,18 +1,19 @@
 """The seven-layer subnet of Fang 2017, section 4.1, and any run of consecutive layers of it."""
 
 import math
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import skip_init
 
 from taskshare import config
 from taskshare.errors import TaskshareError
 
 CONVOLUTIONS = 5
 HIDDEN_LAYERS = 6  # five convolutions and the first fully connected layer; layer 7 is the output
+Operation = TypeVar("Operation", bound=nn.Module)
 
 
 def feature_sizes(network: config.Network, image_size: int) -> list[int]:
@@ -119,17 +120,17 @@ class Subnet(nn.Module):
                 kernel = network.kernels[number - 1]
                 same = network.padding == "same"
                 padding, extra_edge = ((kernel - 1) // 2, (kernel - 1) % 2) if same else (0, 0)
-                operation = skip_init(nn.Conv2d, widths[number - 1], widths[number], kernel, padding=padding)
+                operation = uninitialised(nn.Conv2d, widths[number - 1], widths[number], kernel, padding=padding)
                 width = widths[number]
             else:
-                operation = skip_init(nn.Linear, widths[-1] * sizes[-1] ** 2, fully_connected)
+                operation = uninitialised(nn.Linear, widths[-1] * sizes[-1] ** 2, fully_connected)
                 width = fully_connected
             initialise(operation, gain=math.sqrt(2), generator=generator)
             pool = number < CONVOLUTIONS
             self.layers.append(Layer(operation, width, pool, network.transfer.position == "after_pool", extra_edge))
         self.output: nn.Linear | None = None
         if last > HIDDEN_LAYERS:
-            output: nn.Linear = skip_init(nn.Linear, fully_connected, 1)
+            output: nn.Linear = uninitialised(nn.Linear, fully_connected, 1)
             initialise(output, gain=1.0, generator=generator)
             self.output = output
 
@@ -154,6 +155,17 @@ def with_own_gradient(outputs: Tensor) -> Tensor:
     if outputs.requires_grad:
         outputs.register_hook(Tensor.contiguous)
     return outputs
+
+
+def uninitialised(operation: type[Operation], *arguments: Any, **options: Any) -> Operation:
+    """Construct a layer whose weights hold whatever the memory held, float32, without a draw from the global generator.
+
+    `torch.nn.utils.skip_init` does the same, but imports SymPy at the first call, which takes 0.4 s.
+    """
+    layer = operation(*arguments, **options, device="meta")
+    for name, parameter in list(layer.named_parameters()):
+        setattr(layer, name, nn.Parameter(torch.empty(parameter.shape)))
+    return layer
 
 
 def initialise(operation: nn.Conv2d | nn.Linear, gain: float, generator: torch.Generator) -> None:

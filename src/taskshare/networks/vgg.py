@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from taskshare import config
 from taskshare.data.torchvision_import import import_torchvision
 from taskshare.networks.plan import head_inputs
-from taskshare.networks.subnet import initialise
+from taskshare.networks.subnet import initialise, uninitialised
 
 GAINS = {"lecun": 1.0, "he": math.sqrt(2)}
 
@@ -46,8 +46,8 @@ class Head(nn.Module):
     def __init__(self, network: config.VggNetwork, image_size: int, outputs: int, generator: torch.Generator) -> None:
         super().__init__()
         self.average = network.head == "average"
-        self.hidden = nn.utils.skip_init(nn.Linear, head_inputs(network, image_size), network.fully_connected)
-        self.output = nn.utils.skip_init(nn.Linear, network.fully_connected, outputs)
+        self.hidden = uninitialised(nn.Linear, head_inputs(network, image_size), network.fully_connected)
+        self.output = uninitialised(nn.Linear, network.fully_connected, outputs)
         for layer in (self.hidden, self.output):
             initialise(layer, GAINS[network.initialisation], generator)
 
