@@ -17,12 +17,12 @@ from taskshare.config import Params, Run, Table
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
 from taskshare.evaluation.landmarks import DETECTED
+from taskshare.evaluation.published import load_published, published_tables
+from taskshare.evaluation.results import Results
+from taskshare.evaluation.rows import Cell
+from taskshare.evaluation.tables import ComparisonTable, comparison_table
 from taskshare.graph import LANDMARKS_FILE, METRICS, OTHER_WEIGHTS, SCORES, WEIGHTS
 from taskshare.networks import weights
-from taskshare.report.published import load_published, published_tables
-from taskshare.report.results import Results
-from taskshare.report.rows import Cell
-from taskshare.report.tables import ComparisonTable, comparison_table
 
 THRESHOLD = 0.5
 """A score above it is a decision for the label 1."""

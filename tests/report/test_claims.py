@@ -16,10 +16,10 @@ from taskshare import config
 from taskshare.config import Table
 from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.errors import TaskshareError
+from taskshare.evaluation import claims as judging
 from taskshare.evaluation.bootstrap import REPLICATES
-from taskshare.report import claims as judging
+from taskshare.evaluation.results import Results, jobs_of_columns
 from taskshare.report.render import _environment
-from taskshare.report.results import Results, jobs_of_columns
 
 from .conftest import REPORTS, REPOSITORY, load_params
 from .writing import write_json, write_parquet

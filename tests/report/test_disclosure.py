@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from taskshare import config
-from taskshare.report.disclosure import disclosures
-from taskshare.report.results import Results
+from taskshare.evaluation.disclosure import disclosures
+from taskshare.evaluation.results import Results
 
 from .writing import write_json, write_parquet
 

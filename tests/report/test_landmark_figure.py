@@ -12,11 +12,11 @@ from scipy import stats
 
 from taskshare.data.arrays import ImageArray
 from taskshare.evaluation import landmarks
+from taskshare.evaluation.results import Results
+from taskshare.evaluation.tables import CONSTANT
 from taskshare.report import render
 from taskshare.report.analyses import analyses
 from taskshare.report.analyses.landmarks import cumulative
-from taskshare.report.results import Results
-from taskshare.report.tables import CONSTANT
 
 from .conftest import REPORTS, load_params
 from .joint_results import IDS, landmarks_of, write_prepared

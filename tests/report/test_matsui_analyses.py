@@ -12,14 +12,14 @@ import pytest
 from safetensors.numpy import save_file
 from scipy import stats
 
+from taskshare.evaluation.claims import costs as costs_claim
+from taskshare.evaluation.claims import features as features_claim
+from taskshare.evaluation.claims.entries import CostsTest, FeaturesTest, load_plan
+from taskshare.evaluation.published import load_published
+from taskshare.evaluation.results import Results
 from taskshare.networks.build import build_for, count_parameters
 from taskshare.report import render
 from taskshare.report.analyses import analyses
-from taskshare.report.claims import costs as costs_claim
-from taskshare.report.claims import features as features_claim
-from taskshare.report.claims.entries import CostsTest, FeaturesTest, load_plan
-from taskshare.report.published import load_published
-from taskshare.report.results import Results
 
 from .conftest import REPORTS, load_params
 from .writing import write_json

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from taskshare import files
-from taskshare.report.plan_history import plan_history
+from taskshare.evaluation.plan_history import plan_history
 
 from .conftest import REPORTS, REPOSITORY
 

@@ -9,8 +9,7 @@ import pytest
 from taskshare import config
 from taskshare.config.tasks import LANDMARK_POINTS, answers
 from taskshare.errors import TaskshareError
-from taskshare.networks.plan import KERNEL, layer_plan
-from taskshare.report.published import (
+from taskshare.evaluation.published import (
     MEAN,
     PublishedArchitecture,
     PublishedTable,
@@ -18,6 +17,7 @@ from taskshare.report.published import (
     load_deviations,
     load_published,
 )
+from taskshare.networks.plan import KERNEL, layer_plan
 
 from .conftest import REPORTS, load_params
 

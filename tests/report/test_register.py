@@ -10,7 +10,7 @@ from taskshare import config
 from taskshare.config.tasks import LANDMARK_POINTS, answers
 from taskshare.data.demo.attributes import ATTRIBUTES, POSITIVE_RATES
 from taskshare.errors import TaskshareError
-from taskshare.report.published import PublishedChanges, PublishedTable, load_deviations, load_published
+from taskshare.evaluation.published import PublishedChanges, PublishedTable, load_deviations, load_published
 
 from .conftest import REPORTS, load_params
 

@@ -10,8 +10,9 @@ import pytest
 
 from taskshare import config
 from taskshare.errors import TaskshareError
-from taskshare.report import data_facts, figures, provenance, render
-from taskshare.report.results import Results
+from taskshare.evaluation import data_facts, provenance
+from taskshare.evaluation.results import Results
+from taskshare.report import figures, render
 
 from .conftest import REPORTS, fill, load_params, write_data, write_json, write_parquet
 

@@ -7,9 +7,10 @@ import pytest
 
 from taskshare import config
 from taskshare.config.tasks import LANDMARK_POINTS
-from taskshare.report import figures, provenance
+from taskshare.evaluation import provenance
+from taskshare.evaluation.results import Results
+from taskshare.report import figures
 from taskshare.report.render import render
-from taskshare.report.results import Results
 
 from .conftest import REPORTS, fill, load_params
 

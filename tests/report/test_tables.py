@@ -2,9 +2,9 @@ import pytest
 
 from taskshare import config
 from taskshare.config.tasks import LANDMARK_POINTS
-from taskshare.report import tables
-from taskshare.report.published import load_published
-from taskshare.report.results import Results
+from taskshare.evaluation import tables
+from taskshare.evaluation.published import load_published
+from taskshare.evaluation.results import Results
 
 from .conftest import REPORTS, load_params, write_data, write_json
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from taskshare import config
+from taskshare.evaluation.results import Results
 from taskshare.report.analyses.tuning import shown_tuning
-from taskshare.report.results import Results
 
 from .writing import write_parquet
 

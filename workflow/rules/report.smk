@@ -25,7 +25,8 @@ rule summary:
         ],
         code=[
             local(str(path))
-            for path in sorted(Path("src/taskshare/report").glob("*.py"))
+            for phase in ("evaluation", "report")
+            for path in sorted(Path(f"src/taskshare/{phase}").rglob("*.py"))
         ],
     output:
         graph.summary_files(),
@@ -51,7 +52,6 @@ rule report:
             for path in sorted(Path("reports").rglob("*"))
             if path.suffix in (".j2", ".yaml", ".css")
         ],
-        # The claims are judged with the statistics of the evaluation phase.
         code=[
             local(str(path))
             for phase in ("evaluation", "report")

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from taskshare.config import Metric, Network, Params, Table
 from taskshare.config.tasks import JOINT_TASKS, task_of_answer
+from taskshare.evaluation.results import Results, jobs_of_columns, task_of
 from taskshare.report import svg
-from taskshare.report.results import Results, jobs_of_columns, task_of
 
 TRAINING = {"training_loss": "training loss", "training_error": "training error (%)"}
 VALIDATION: dict[Metric, str] = {

@@ -10,17 +10,18 @@ from markupsafe import Markup
 
 from taskshare import files
 from taskshare.config import GENERATED_OR_OFFICIAL, Params, Table
-from taskshare.report import claims, data_facts, disclosure, figures, provenance, rows, sections, tables
-from taskshare.report.intervals import LEVEL
-from taskshare.report.plan_history import plan_history
-from taskshare.report.published import (
+from taskshare.evaluation import claims, data_facts, disclosure, provenance, rows, tables
+from taskshare.evaluation.intervals import LEVEL
+from taskshare.evaluation.plan_history import plan_history
+from taskshare.evaluation.published import (
     load_contradictions,
     load_deviations,
     load_known_sources,
     load_published,
     published_tables,
 )
-from taskshare.report.results import Results
+from taskshare.evaluation.results import Results
+from taskshare.report import figures, sections
 
 MINUS = "−"
 

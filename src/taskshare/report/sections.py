@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from taskshare.config import Connections, Entry, Params, Table
-from taskshare.report import analyses, figures, tables
-from taskshare.report.names import Group, by_paper
-from taskshare.report.published import Published, published_tables
-from taskshare.report.results import Results
+from taskshare.evaluation import tables
+from taskshare.evaluation.names import Group, by_paper
+from taskshare.evaluation.published import Published, published_tables
+from taskshare.evaluation.results import Results
+from taskshare.report import analyses, figures
 
 
 @dataclass(frozen=True)

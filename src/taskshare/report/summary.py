@@ -9,11 +9,11 @@ import pandas as pd
 from taskshare import files
 from taskshare.config import Params, Run, Table
 from taskshare.config.tasks import task_of_answer
+from taskshare.evaluation.published import MEAN, load_published, published_tables
+from taskshare.evaluation.results import Results, jobs_of_columns, task_of
+from taskshare.evaluation.rows import Row
+from taskshare.evaluation.tables import ComparisonTable, comparison_table
 from taskshare.graph import LEARNING_CURVES, PUBLISHED, ROW_METRICS, row_files
-from taskshare.report.published import MEAN, load_published, published_tables
-from taskshare.report.results import Results, jobs_of_columns, task_of
-from taskshare.report.rows import Row
-from taskshare.report.tables import ComparisonTable, comparison_table
 
 CURVE_COLUMNS = ["table", "row", "split", "iteration", "error"]
 PAIR_COLUMNS = ["table", "row", "column", "comparable", "published", "ours"]

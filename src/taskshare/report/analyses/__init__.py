@@ -21,6 +21,8 @@ from taskshare.config import (
     Table,
     Tuning,
 )
+from taskshare.evaluation.published import Published, PublishedArchitecture, PublishedChanges, PublishedRatio
+from taskshare.evaluation.results import Results, generated
 from taskshare.graph import CONNECTIONS, COOCCURRENCE, FEATURE_MAPS, LANDMARKS_FILE, LIMITS, METRICS, RESPONSE_MAPS
 from taskshare.report.analyses.architecture import ShownArchitecture, shown_architecture
 from taskshare.report.analyses.connections import ShownConnections, shown_connections
@@ -31,8 +33,6 @@ from taskshare.report.analyses.landmarks import ShownLandmarks, shown_landmarks
 from taskshare.report.analyses.removal import ShownRemoval, shown_removal
 from taskshare.report.analyses.response_maps import ShownMaps, shown_maps
 from taskshare.report.analyses.tuning import ShownTuning, shown_tuning
-from taskshare.report.published import Published, PublishedArchitecture, PublishedChanges, PublishedRatio
-from taskshare.report.results import Results, generated
 
 
 @dataclass(frozen=True)

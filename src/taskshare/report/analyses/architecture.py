@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from taskshare.config import Architecture, Params, VggNetwork
+from taskshare.evaluation.published import PublishedArchitecture, PublishedConvolution
 from taskshare.networks.plan import KERNEL, Convolution, head_inputs, layer_plan, output_count
-from taskshare.report.published import PublishedArchitecture, PublishedConvolution
 
 
 @dataclass(frozen=True)

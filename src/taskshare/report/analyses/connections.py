@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from taskshare.config import Connections, Network, Params, Run
+from taskshare.evaluation.results import Results
 from taskshare.report import figures, svg
 from taskshare.report.analyses import drawing as pictures
 from taskshare.report.analyses.relations import Relations, relations
 from taskshare.report.figures import LegendEntry, Look
-from taskshare.report.results import Results
 
 EMPHASIS = 2.4
 """Width of the lines of tasks in the same group, in points."""

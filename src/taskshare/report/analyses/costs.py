@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from taskshare.config import ALONE, SHARED, Costs
-from taskshare.report.results import Results
+from taskshare.evaluation.results import Results
 
 QUANTITIES = {
     "parameters": "parameters",

@@ -8,8 +8,8 @@ import numpy as np
 
 from taskshare.config import FeatureMaps, Params
 from taskshare.evaluation.feature_similarity import SHARED, explained_share, linear_cka
+from taskshare.evaluation.results import Results
 from taskshare.report.inline import png
-from taskshare.report.results import Results
 
 MAPS_SHOWN = 8
 TILE = 64

@@ -8,8 +8,8 @@ import pandas as pd
 from scipy import stats
 
 from taskshare.config import Params, Removal
+from taskshare.evaluation.results import Results
 from taskshare.report.analyses import drawing as pictures
-from taskshare.report.results import Results
 
 
 @dataclass(frozen=True)

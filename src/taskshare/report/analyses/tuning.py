@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from taskshare.config import Params, Tuning, trial_name
-from taskshare.report.disclosure import validation_score
-from taskshare.report.results import Results
+from taskshare.evaluation.disclosure import validation_score
+from taskshare.evaluation.results import Results
 
 
 @dataclass(frozen=True)

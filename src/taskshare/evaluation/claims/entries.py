@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from taskshare.config import Metric, Selection
 from taskshare.config.base import PositiveInt
 from taskshare.errors import TaskshareError
-from taskshare.report.published import load_yaml
+from taskshare.evaluation.published import load_yaml
 
 
 class _Model(BaseModel):

@@ -8,11 +8,11 @@ import numpy as np
 from scipy import stats
 
 from taskshare.config import Convergence, Params
+from taskshare.evaluation.claims.entries import ConvergenceTest, Plan
+from taskshare.evaluation.claims.judged import CellVerdict, JudgedCell, Judgement, Verdict, enabled_experiment
 from taskshare.evaluation.convergence import Reached, reach
-from taskshare.report.claims.entries import ConvergenceTest, Plan
-from taskshare.report.claims.judged import CellVerdict, JudgedCell, Judgement, Verdict, enabled_experiment
-from taskshare.report.intervals import ratio_interval
-from taskshare.report.results import Results
+from taskshare.evaluation.intervals import ratio_interval
+from taskshare.evaluation.results import Results
 
 
 def judge(params: Params, results: Results, test: ConvergenceTest, plan: Plan) -> Judgement:

@@ -10,10 +10,10 @@ import numpy as np
 
 from taskshare.config import SPLITS, Entry, Params, Run
 from taskshare.config.tasks import answers
+from taskshare.evaluation.names import by_paper
+from taskshare.evaluation.published import KnownSource
+from taskshare.evaluation.results import Results
 from taskshare.report.inline import address
-from taskshare.report.names import by_paper
-from taskshare.report.published import KnownSource
-from taskshare.report.results import Results
 
 LEFT_OUT_SHOWN = 200
 RAREST_SHOWN = 4

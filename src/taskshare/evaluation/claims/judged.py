@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from taskshare.config import Connections, Convergence, Costs, FeatureMaps, Limits, Params, Table
-from taskshare.report.claims.entries import Plan
+from taskshare.evaluation.claims.entries import Plan
 
 Verdict = Literal["holds", "does_not_hold", "undecided", "not_run"]
 CellVerdict = Literal["supports", "contradicts", "undecided", "not_run", "shown"]

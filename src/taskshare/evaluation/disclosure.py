@@ -9,8 +9,8 @@ import numpy as np
 
 from taskshare.config import SELECTIONS, Params, Run, Selection, Table
 from taskshare.config.tasks import selection_score
-from taskshare.report import rows
-from taskshare.report.results import Results, jobs_of_columns, task_metrics
+from taskshare.evaluation import rows
+from taskshare.evaluation.results import Results, jobs_of_columns, task_metrics
 
 
 @dataclass(frozen=True)

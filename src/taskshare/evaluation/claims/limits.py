@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from taskshare.config import Limits, Params
-from taskshare.report.claims.entries import LimitsTest
-from taskshare.report.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all
-from taskshare.report.results import Results
+from taskshare.evaluation.claims.entries import LimitsTest
+from taskshare.evaluation.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all
+from taskshare.evaluation.results import Results
 
 
 def judge(params: Params, results: Results, test: LimitsTest) -> Judgement:

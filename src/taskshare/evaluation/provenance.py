@@ -6,8 +6,8 @@ from typing import Any
 
 from taskshare.config import Params, Run, Table
 from taskshare.config.tasks import answers
-from taskshare.report.names import POINTS
-from taskshare.report.results import Results, jobs_of_columns
+from taskshare.evaluation.names import POINTS
+from taskshare.evaluation.results import Results, jobs_of_columns
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from taskshare.config import ALONE, SHARED, Costs, Params
+from taskshare.evaluation.claims.entries import CostsTest
+from taskshare.evaluation.claims.judged import CellVerdict, JudgedCell, Judgement, enabled_experiment, of_all
+from taskshare.evaluation.results import Results
 from taskshare.report.analyses.costs import QUANTITIES, in_words, timed_on
-from taskshare.report.claims.entries import CostsTest
-from taskshare.report.claims.judged import CellVerdict, JudgedCell, Judgement, enabled_experiment, of_all
-from taskshare.report.results import Results
 
 MARGIN = 1.05
 """Ratios of times nearer to 1 decide nothing: the same measurement, done again, may fall on the other side."""

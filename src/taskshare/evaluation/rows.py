@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taskshare.config import Metric
-from taskshare.report.intervals import Interval, Verdict, judge, student_interval
-from taskshare.report.published import MEAN, PublishedRow
+from taskshare.evaluation.intervals import Interval, Verdict, judge, student_interval
+from taskshare.evaluation.published import MEAN, PublishedRow
 
 Measured = dict[str, dict[int, dict[str, float]]]
 CellVerdict = Verdict | Literal["absent"]

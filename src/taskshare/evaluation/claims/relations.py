@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 
 from taskshare.config import Connections, Params
-from taskshare.evaluation.permutation import PermutationTest, group_contrast
-from taskshare.evaluation.relations import alpha_matrix, alpha_slope, contrast_test
-from taskshare.report.claims.entries import Plan, RelationsTest
-from taskshare.report.claims.judged import (
+from taskshare.evaluation.claims.entries import Plan, RelationsTest
+from taskshare.evaluation.claims.judged import (
     CellVerdict,
     JudgedCell,
     Judgement,
@@ -18,8 +16,10 @@ from taskshare.report.claims.judged import (
     side,
     signed,
 )
-from taskshare.report.intervals import student_interval
-from taskshare.report.results import Results
+from taskshare.evaluation.intervals import student_interval
+from taskshare.evaluation.permutation import PermutationTest, group_contrast
+from taskshare.evaluation.relations import alpha_matrix, alpha_slope, contrast_test
+from taskshare.evaluation.results import Results
 
 
 def judge(params: Params, results: Results, test: RelationsTest, plan: Plan) -> Judgement:

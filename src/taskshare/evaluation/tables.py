@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from taskshare.config import Metric, Params, Table
 from taskshare.config.tasks import LANDMARK_POINTS, answers
-from taskshare.report import rows
-from taskshare.report.data_facts import minority_shares
-from taskshare.report.intervals import Interval, student_interval
-from taskshare.report.names import POINTS
-from taskshare.report.published import MEAN, PublishedRow, PublishedTable
-from taskshare.report.results import Results, check_one_precision, jobs_of_columns, task_metrics, task_of
-from taskshare.report.rows import Accuracies, CellVerdict, ConstantCell, Measured, Row
+from taskshare.evaluation import rows
+from taskshare.evaluation.data_facts import minority_shares
+from taskshare.evaluation.intervals import Interval, student_interval
+from taskshare.evaluation.names import POINTS
+from taskshare.evaluation.published import MEAN, PublishedRow, PublishedTable
+from taskshare.evaluation.results import Results, check_one_precision, jobs_of_columns, task_metrics, task_of
+from taskshare.evaluation.rows import Accuracies, CellVerdict, ConstantCell, Measured, Row
 
 CONSTANT = "Constant predictor"
 METRICS: dict[Metric, str] = {

@@ -7,8 +7,8 @@ from typing import Literal
 
 from taskshare.config import Params, Run, Table
 from taskshare.errors import TaskshareError
-from taskshare.report.claims import convergence, costs, differences, features, limits, relations
-from taskshare.report.claims.entries import (
+from taskshare.evaluation.claims import convergence, costs, differences, features, limits, relations
+from taskshare.evaluation.claims.entries import (
     AnyTest,
     Claim,
     ConvergenceTest,
@@ -21,9 +21,9 @@ from taskshare.report.claims.entries import (
     load_claims,
     load_plan,
 )
-from taskshare.report.claims.judged import JudgedCell, Verdict, weakest
-from taskshare.report.names import paper_of
-from taskshare.report.results import Results, generated
+from taskshare.evaluation.claims.judged import JudgedCell, Verdict, weakest
+from taskshare.evaluation.names import paper_of
+from taskshare.evaluation.results import Results, generated
 
 
 @dataclass(frozen=True)
