@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from taskshare import config, device
-from taskshare.networks import inherit
 from taskshare.networks.build import build_for, to_input
+from taskshare.networks.parents import start_of
 
 RUNS = ("celeba-columns", "celeba-separation", "celeba-separation-channelwise")
 PROBE = 2
@@ -29,7 +29,7 @@ class Step:
         self.where = where
         self.size = run.variant.size
         self.network = build_for(run)
-        inherit.freeze(run, self.network)
+        start_of(run).freeze(self.network)
         self.network.to(where, memory_format=torch.channels_last)
         self.trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimiser = torch.optim.SGD(self.trained, lr=1e-4, momentum=0.9)

@@ -172,9 +172,9 @@ def train(
     device: DeviceOption = "auto",
 ) -> None:
     """Train one run with one seed, or go on where a killed job was."""
-    from taskshare.training import loop
+    from taskshare.training import job
 
-    loop.train(_parse(config.Run, run), prepared, manifests, out, device, parent)
+    job.train(_parse(config.Run, run), prepared, manifests, out, device, parent)
 
 
 @verb

@@ -20,7 +20,7 @@ from taskshare.errors import TaskshareError
 from taskshare.evaluation import outside, scoring
 from taskshare.networks import weights
 from taskshare.networks.build import build
-from taskshare.training.loop import train
+from taskshare.training.job import train
 from taskshare.verify import tolerance
 
 TASKS = ["Smiling", "No_Beard"]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from taskshare.training import checkpoint
+from taskshare.training import resume
 
 
 def kill_and_resume(run, prepared, manifests, out, *options):
@@ -28,5 +28,5 @@ def kill_and_resume(run, prepared, manifests, out, *options):
 
 
 def iteration_of(folder):
-    states = [checkpoint.load(path) for path in folder.glob("work-*/checkpoint.pt")]
-    return states[0]["numbers"][0] if states else 0
+    states = [resume.load(path) for path in folder.glob("work-*/checkpoint.pt")]
+    return states[0]["progress"]["iteration"] if states else 0

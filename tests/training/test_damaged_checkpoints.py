@@ -14,13 +14,12 @@ from taskshare.cli import app
 from taskshare.config import Start
 from taskshare.errors import TaskshareError
 from taskshare.networks import weights
-from taskshare.training import checkpoint
-from taskshare.training.loop import train
+from taskshare.training.job import train
 
 STATE = {
     "network": {f"layer{number}": torch.arange(600.0) + number for number in range(8)},
     "rows": {"history": [{"iteration": 10, "task": "Smiling", "training_loss": 0.5}]},
-    "numbers": [10, 240, 1.5],
+    "progress": {"iteration": 10, "images": 240, "seconds": 1.5},
 }
 
 

@@ -16,8 +16,8 @@ from taskshare.config import Dataset, Variant
 from taskshare.data.archives import extracted
 from taskshare.errors import TaskshareError
 from taskshare.graph import OTHER_WEIGHTS, WEIGHTS
-from taskshare.training import checkpoint
-from taskshare.training.loop import train
+from taskshare.training import resume
+from taskshare.training.job import train
 
 PAGE = mmap.PAGESIZE  # bytes: what a tmpfs hands out at a time
 CAPACITY = 256 * PAGE
@@ -107,15 +107,15 @@ def test_a_disk_that_fills_in_the_middle_of_training_keeps_the_state_so_far(
     run = make_run("hard", training={"iterations": 40, "checkpoint_every": 1e-6})
     expected = undisturbed(run)
     command, out = command_of(run, small_disk / "out"), small_disk / "out"
-    save = checkpoint.save
+    save = resume.save
     with ExitStack() as until_there_is_space, monkeypatch.context() as patched:
 
         def fill_and_save(path, state):
-            if state["numbers"][0] == 26:
+            if state["progress"]["iteration"] == 26:
                 until_there_is_space.enter_context(filled(small_disk, 0))
             save(path, state)
 
-        patched.setattr(checkpoint, "save", fill_and_save)
+        patched.setattr(resume, "save", fill_and_save)
         assert_full(call(*command), next(out.glob("work-*")) / "checkpoint.pt", kept=True)
     second = call(*command)
     assert second.exit_code == 0

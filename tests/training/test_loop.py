@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from taskshare.data.arrays import ImageArrayWriter
 from taskshare.errors import TaskshareError
-from taskshare.training.loop import train
+from taskshare.training.job import train
 
 from .killing import kill_and_resume
 

@@ -9,8 +9,8 @@ import torch
 
 from taskshare import config, device
 from taskshare.data.catalogue import PREPARED_LANDMARKS
-from taskshare.networks import inherit
 from taskshare.networks.build import build_for, to_input
+from taskshare.networks.parents import start_of
 from taskshare.training.objectives import objective
 
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ def test_one_step_forward_and_backward(name, params):
     table[list(PREPARED_LANDMARKS)] = points.reshape(BATCH, 10)
     images = torch.from_numpy(generator.integers(0, 256, (BATCH, 128, 128, 3), dtype=np.uint8))
     network = build_for(run)
-    inherit.freeze(run, network)
+    start_of(run).freeze(network)
     with torch.autocast("cpu", torch.bfloat16):
         outputs = network.to(memory_format=torch.channels_last)(to_input(images)).float()
     assert outputs.shape == (BATCH, 90)

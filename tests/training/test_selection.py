@@ -9,7 +9,7 @@ import pytest
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
 from taskshare.networks import weights
-from taskshare.training.loop import train
+from taskshare.training.job import train
 
 TRAINING = {"iterations": 36, "batch_size": 8, "validate_every": 5, "learning_rate": 0.2, "precision": "float32"}
 

@@ -14,7 +14,7 @@ from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
 from taskshare.networks import weights
-from taskshare.training.loop import train
+from taskshare.training.job import train
 
 from .conftest import LABELS
 from .killing import kill_and_resume

@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from taskshare import device, files, seeds
 from taskshare.config import Run
-from taskshare.networks import inherit
 from taskshare.networks.build import build_for, count_parameters, to_input
+from taskshare.networks.parents import start_of
 
 SECONDS = 3.0
 """For the times of all nets together, after a warm-up."""
@@ -96,7 +96,7 @@ class _Group:
         self.optimisers = []
         for run in runs:
             network = build_for(run)
-            inherit.freeze(run, network)
+            start_of(run).freeze(network)
             network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
             trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
             self.networks.append(network)

@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.special import expit
+from torch import Tensor
 
 from taskshare import device
 from taskshare.config import Run
 from taskshare.networks import weights
 from taskshare.networks.build import SharingNetwork, to_input
+
+BLOCK = {"cpu": 256, "cuda": 4096}
+"""Images that a net looks at together, by the type of device."""
 
 
 def open_checkpoint(path: Path, wanted_device: str) -> tuple[Run, SharingNetwork, torch.device]:
@@ -30,7 +34,7 @@ def open_checkpoint(path: Path, wanted_device: str) -> tuple[Run, SharingNetwork
 
 
 def logits(
-    network: SharingNetwork, blocks: Iterable[np.ndarray], where: torch.device, bfloat16: bool = False
+    network: SharingNetwork, blocks: Iterable[np.ndarray | Tensor], where: torch.device, bfloat16: bool = False
 ) -> np.ndarray:
     """Return float32 outputs (N, outputs), of subnets one logit a task, of uint8 images in blocks of (n, H, W, C).
 
@@ -41,7 +45,7 @@ def logits(
     results = []
     with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=bfloat16):
         for block in blocks:
-            results.append(network(to_input(torch.from_numpy(block).to(where))).float().cpu().numpy())
+            results.append(network(to_input(torch.as_tensor(block).to(where))).float().cpu().numpy())
     network.train(was_training)
     return np.concatenate(results)
 

@@ -1,5 +1,6 @@
 """Weights on disk: a safetensors file that carries its run's configuration and a digest, and no code."""
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ from taskshare.config import Run, Selection
 from taskshare.errors import TaskshareError
 from taskshare.graph import WEIGHTS
 from taskshare.networks.build import SharingNetwork, build_for
-from taskshare.networks.inherit import digest
 
 # One key only: safetensors does not keep the order of several, and equal weights shall be equal bytes.
 METADATA_KEY = "taskshare"
@@ -104,4 +104,13 @@ def longest_sum(path: Path) -> int:
 
 
 def _digest(metadata: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    return files.digest([metadata, digest(tensors)])
+    return files.digest([metadata, digest_of(tensors)])
+
+
+def digest_of(tensors: dict[str, Tensor]) -> str:
+    """Return the SHA-256 of names, dtypes, shapes and values."""
+    sha = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        sha.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return sha.hexdigest()

@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from taskshare.config import Network, Run, Start, Training, Variant
 from taskshare.evaluation.scoring import BLOCK
-from taskshare.networks import inherit
 from taskshare.networks.build import build_for
+from taskshare.networks.parents import start_of
 
 # SGD with momentum and weight decay: each weight's kernels, and how often they read or write a number for it.
 UPDATE_KERNELS, UPDATE_PASSES = 4, 11
@@ -112,7 +112,7 @@ def _counted(run_json: str, images: int) -> NetworkCosts:
     run = Run.model_validate_json(run_json)
     with torch.device("meta"), _Shapes():
         network = build_for(run)
-    inherit.freeze(run, network)
+    start_of(run).freeze(network)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     trained_bytes = _bytes(trained)
     shape = (run.variant.channels, run.variant.size, run.variant.size)

@@ -1,5 +1,6 @@
 """Which samples make up the batch of an iteration: a function of the run and the iteration alone."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from torch import Tensor
 from taskshare import seeds
 from taskshare.config import Run
 from taskshare.data.arrays import ImageArray
+
+AHEAD = 128
+"""Iterations whose batches go to a GPU in one copy."""
 
 
 class Stream:
@@ -76,6 +80,33 @@ class Batches:
         return np.stack(rows)
 
 
+class DeviceBatches:
+    """The batches of a run as tensors on a device; a GPU gets those of many iterations in one copy.
+
+    Args:
+        batches: which samples.
+        device: where the indices shall lie.
+        iterations: of the run; none is drawn beyond.
+    """
+
+    def __init__(self, batches: Batches, device: torch.device, iterations: int) -> None:
+        self._batches = batches
+        self._device = device
+        self._iterations = iterations
+        self._ahead = 1 if device.type == "cpu" else AHEAD
+        self._start = 0
+        self._block: Tensor | None = None
+
+    def indices(self, iteration: int) -> Tensor:
+        """Return the training images of an iteration, int64 (pools, batch size); iterations are asked for in order."""
+        if self._block is None or not 0 <= iteration - self._start < len(self._block):
+            self._start = iteration
+            last = min(iteration + self._ahead, self._iterations)
+            drawn = np.stack([self._batches.indices(number) for number in range(iteration, last)])
+            self._block = torch.from_numpy(drawn.astype(np.int64)).to(self._device)
+        return self._block[iteration - self._start]
+
+
 class Pixels:
     """A split's images where the network computes: on a GPU whole, as uint8; for the CPU read from the file.
 
@@ -86,17 +117,26 @@ class Pixels:
 
     def __init__(self, path: Path, device: torch.device) -> None:
         self.array = ImageArray(path)
-        self._device = device
         self._resident: Tensor | None = None
-        if device.type == "cuda":
+        if device.type != "cpu":
             self._resident = torch.empty(self.array.shape, dtype=torch.uint8, device=device)
             start = 0
             for block in self.array.blocks(4096):
                 self._resident[start : start + len(block)] = torch.from_numpy(block).to(device)
                 start += len(block)
 
-    def batch(self, indices: np.ndarray) -> Tensor:
-        """Return uint8 images (n, H, W, C) on the device."""
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def batch(self, indices: Tensor) -> Tensor:
+        """Return uint8 images (n, H, W, C) on the device, from int64 indices (n,) on it."""
         if self._resident is not None:
-            return self._resident[torch.from_numpy(indices.astype(np.int64)).to(self._device)]
-        return torch.from_numpy(self.array.read(indices))
+            return self._resident[indices]
+        return torch.from_numpy(self.array.read(indices.numpy()))
+
+    def blocks(self, size: int) -> Iterator[Tensor]:
+        """Yield all images in order, uint8 (n, H, W, C) on the device with n = `size`, the last perhaps fewer."""
+        if self._resident is not None:
+            yield from self._resident.split(size)
+        else:
+            yield from map(torch.from_numpy, self.array.blocks(size))

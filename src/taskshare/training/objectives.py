@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -35,14 +36,23 @@ class Objective(ABC):
     """
 
     pool_labels: np.ndarray | None = None
+    wanted: Tensor
 
     def __init__(self, run: Run, table: pd.DataFrame) -> None:
         self.run = run
         self.tasks = run.trained_tasks
 
     @abstractmethod
-    def targets(self, indices: np.ndarray) -> np.ndarray:
-        """Return float32 targets (batch size, ...) of images (pools, batch size), one pool if the batch is shared."""
+    def targets(self, indices: Tensor) -> Tensor:
+        """Return float32 targets (batch size, ...) of images (pools, batch size), one pool if the batch is shared.
+
+        Indices and targets lie where `to` has put the objective.
+        """
+
+    def to(self, device: torch.device) -> Self:
+        """Put what targets are taken from on a device."""
+        self.wanted = self.wanted.to(device)
+        return self
 
     @abstractmethod
     def compare(self, outputs: Tensor, targets: Tensor, tasks: slice) -> tuple[Tensor, Tensor]:
@@ -83,13 +93,12 @@ class BinaryObjective(Objective):
         super().__init__(run, table)
         self.labels = np.stack([task_labels(table, run.labels, task) for task in self.tasks])
         self.pool_labels = self.labels if run.batches == "pooled" else None
+        self.wanted = torch.from_numpy(self.labels.astype(np.float32))
         self.columns = slice(len(run.tasks) - len(self.tasks), None)  # tasks that join stand last
 
-    def targets(self, indices: np.ndarray) -> np.ndarray:
+    def targets(self, indices: Tensor) -> Tensor:
         """Return labels (batch size, tasks); pooled: task j's of pool j."""
-        if self.pool_labels is not None:
-            return np.stack([self.labels[task, row] for task, row in enumerate(indices)], axis=1).astype(np.float32)
-        return self.labels[:, indices[0]].T.astype(np.float32)
+        return self.wanted.gather(1, indices.expand(len(self.wanted), -1)).t().contiguous()
 
     def compare(self, outputs: Tensor, targets: Tensor, tasks: slice) -> tuple[Tensor, Tensor]:
         """Return loss and share of wrong labels; in pooled batches, pool after pool, each costs its own task."""
@@ -130,14 +139,15 @@ class ColumnsObjective(Objective):
             else:
                 parts.append(table[answers(task, run.labels)].to_numpy(np.float32))
         self.table = np.concatenate(parts, axis=1).astype(np.float32)
+        self.wanted = torch.from_numpy(self.table)
         ends = np.cumsum([part.shape[1] for part in parts]).tolist()
         self.target_places = {
             task: slice(end - part.shape[1], end) for task, part, end in zip(self.tasks, parts, ends, strict=True)
         }
 
-    def targets(self, indices: np.ndarray) -> np.ndarray:
+    def targets(self, indices: Tensor) -> Tensor:
         """Return targets (batch size, K)."""
-        return self.table[indices[0]]
+        return self.wanted[indices[0]]
 
     def compare(self, outputs: Tensor, targets: Tensor, tasks: slice) -> tuple[Tensor, Tensor]:
         """Return loss, with its weight, and the share of points that are not found or of labels that are wrong."""

@@ -1,5 +1,6 @@
 """Where a result comes from: code, configuration, inputs, versions, device and cost."""
 
+import datetime
 import platform
 import resource
 import subprocess
@@ -11,6 +12,11 @@ from typing import Any
 from taskshare import __version__
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "safetensors", "scikit-learn", "opencv-python-headless")
+
+
+def now() -> datetime.datetime:
+    """Return the time, in UTC."""
+    return datetime.datetime.now(datetime.UTC)
 
 
 def code() -> dict[str, Any]:
