@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -76,6 +77,11 @@ def computes_in_bfloat16(training: Training, device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     has_instructions = any(flag in _processor("flags").split() for flag in ("avx512_bf16", "amx_bf16"))
     return has_instructions and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def precision(device: torch.device, bfloat16: bool) -> AbstractContextManager[None]:
+    """Return what a net computes under: autocast to bfloat16, or nothing, since not every device has autocast."""
+    return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()
 
 
 def describe(device: torch.device) -> dict[str, str]:

@@ -14,6 +14,7 @@ from taskshare.cli import app
 from taskshare.config import Start
 from taskshare.errors import TaskshareError
 from taskshare.networks import weights
+from taskshare.training import resume
 from taskshare.training.job import train
 
 STATE = {
@@ -113,25 +114,25 @@ def test_a_parent_with_a_flipped_bit_is_refused(make_run, weights_file, prepared
 
 def test_bits_flipped_anywhere_in_an_unfinished_runs_state_are_refused(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    checkpoint.save(path, STATE)
+    resume.save(path, STATE)
     whole = path.read_bytes()
-    assert checkpoint.load(path)["rows"] == STATE["rows"]
+    assert resume.load(path)["rows"] == STATE["rows"]
     generator = seeds.generator(1, "flipped bits")
     for position, bit in zip(generator.integers(0, len(whole), 300), generator.integers(0, 8, 300), strict=True):
         path.write_bytes(whole)
         damage(path, position, bit)
         with pytest.raises(TaskshareError, match=r"checkpoint\.pt: damaged checkpoint .*; remove it"):
-            checkpoint.load(path)
+            resume.load(path)
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.001, 0.5, 0.999])
 def test_a_truncated_state_is_refused(kept, tmp_path):
     path = tmp_path / "checkpoint.pt"
-    checkpoint.save(path, STATE)
+    resume.save(path, STATE)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole))])
     with pytest.raises(TaskshareError, match=r"checkpoint\.pt: damaged checkpoint .*; remove it"):
-        checkpoint.load(path)
+        resume.load(path)
 
 
 def test_a_job_says_which_damaged_state_to_remove_and_then_trains(
@@ -196,7 +197,7 @@ def test_code_in_a_state_is_refused_and_never_run(write, with_digest, tmp_path):
     content = write({"network": Malicious(marker)})
     path.write_bytes((hashlib.sha256(content).digest() if with_digest else b"") + content)
     with pytest.raises(TaskshareError, match=r"checkpoint\.pt: .*; remove it"):
-        checkpoint.load(path)
+        resume.load(path)
     assert not marker.exists()
     assert pickle.loads(pickled(Malicious(marker))) is None  # it would have been run
     assert marker.exists()

@@ -7,10 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from taskshare import files
-from taskshare.config import Start, Variant
-from taskshare.data import manifests
-from taskshare.data.arrays import ImageArrayWriter
-from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
+from taskshare.config import Variant
+from taskshare.data.catalogue import PREPARED_LANDMARKS
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
 from taskshare.networks import weights
@@ -18,63 +16,6 @@ from taskshare.training.job import train
 
 from .conftest import LABELS
 from .killing import kill_and_resume
-
-FACE = np.array([[6, 6], [11, 6], [8.5, 9], [7, 12], [10, 12]])
-SMALL = {"backbone": "vgg", "channels": [6, 8], "convolutions": [1, 2], "fully_connected": 16}
-
-
-def write_faces(folder, split, count, seed):
-    """Five bright dots that move together, on images whose brightness is a label; twice as large before preparation."""
-    generator = np.random.default_rng(seed)
-    labels = (generator.random((count, 3)) < [0.5, 0.4, 0.2]).astype(np.int8)
-    images = generator.integers(0, 40, (count, 16, 16, 3), dtype=np.uint8)
-    images[labels[:, 0] == 1] += 60
-    images[labels[:, 1] == 1, :, :2] += 60
-    points = FACE + generator.integers(-3, 4, (count, 1, 2))
-    for image, five in zip(images, points, strict=True):
-        for x, y in five.round().astype(int):
-            image[y, x] = 250
-    with ImageArrayWriter(folder / f"{split}.npy", (16, 16, 3)) as writer:
-        writer.append(images)
-    table = pd.DataFrame({"id": [f"{split}{number:04}" for number in range(count)]})
-    table[LABELS] = labels
-    table[list(LANDMARK_COLUMNS)] = (2 * points + 0.5).reshape(count, 10).astype(np.float32)
-    table[list(PREPARED_LANDMARKS)] = points.reshape(count, 10).astype(np.float32)
-    table.to_parquet(folder / f"{split}.parquet", index=False)
-    return table
-
-
-@pytest.fixture(scope="module")
-def faces(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faces")
-    table = write_faces(folder, "train", 240, seed=1)
-    write_faces(folder, "validation", 40, seed=2)
-    write_faces(folder, "test", 60, seed=3)
-    for task in ("landmarks", "attributes", "Bright"):
-        manifests.write(folder / f"{task}.parquet", table, LABELS, task, "original", "duplicated", 1)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def make_faces_run(make_run):
-    def make(scheme="hard", tasks=("landmarks", "attributes"), network=None, training=None, **changes):
-        return make_run(
-            name=f"faces-{scheme}",
-            tasks=list(tasks),
-            sampling="original",
-            batches="shared",
-            variant={"size": 16, "colour": "rgb"},
-            network={**SMALL, "scheme": scheme, **(network or {})},
-            training={"selection": "last", "validation": True, "weight_decay": 0.0, **(training or {})},
-            **changes,
-        )
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def make_separation(make_faces_run):
-    return lambda **changes: make_faces_run("separation", start=Start(job="faces-hard", kind="separation"), **changes)
 
 
 def trained(run, faces, out, parent=None):

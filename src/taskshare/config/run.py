@@ -60,7 +60,7 @@ class Training(Model):
     @model_validator(mode="after")
     def _check(self) -> "Training":
         if self.cuda_graph and self.update == "per_pool":
-            raise ValueError("cuda_graph: needs update: summed; leave one of them out")
+            raise ValueError("cuda_graph: needs update: joint; leave one of them out")
         if self.optimiser == "adagrad" and self.momentum:
             raise ValueError("momentum: adagrad has none; set momentum: 0")
         return self

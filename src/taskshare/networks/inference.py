@@ -43,7 +43,7 @@ def logits(
     was_training = network.training
     network.eval()
     results = []
-    with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=bfloat16):
+    with torch.inference_mode(), device.precision(where, bfloat16):
         for block in blocks:
             results.append(network(to_input(torch.as_tensor(block).to(where))).float().cpu().numpy())
     network.train(was_training)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from taskshare.config import Run
+from taskshare.device import precision
 from taskshare.errors import TaskshareError
 from taskshare.networks.build import SharingNetwork, to_input
 from taskshare.training.batches import Pixels
@@ -45,7 +46,7 @@ class Gradients:
         """
         inputs = to_input(self.pixels.batch(indices[tasks].reshape(-1)))
         targets = self.objective.targets(indices)[:, tasks] if tasks != slice(None) else self.objective.targets(indices)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+        with precision(self.device, self.bfloat16):
             outputs = self.network(inputs).float()
         losses, wrong = self.objective.compare(outputs, targets, tasks)
         self.network.zero_grad(set_to_none=True)

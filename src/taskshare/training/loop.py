@@ -44,7 +44,7 @@ class Progress:
 
 @dataclass
 class Clock:
-    """Times of this process, which may have gone on from a checkpoint: since `begun`, and of `progress` at that time."""
+    """When this process began, last said something and last saved, in seconds; and the progress `before` it began."""
 
     before: Progress
     begun: float = field(default_factory=time.perf_counter)
