@@ -11,6 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from taskshare.config import Start
 from taskshare.networks.build import build_for
 from taskshare.training.loop import Loop
 
@@ -91,7 +92,7 @@ def initial(run):
 def test_a_tensor_left_on_the_cpu_is_found(make_run, prepared, manifests_of):
     run = make_run(training={"precision": "float32"})
     loop = Loop(run, prepared, manifests_of(run), META, {})
-    loop.objective.to(CPU)
+    loop.objective.wanted = torch.zeros(3, 300)
     with pytest.raises((AssertionError, RuntimeError, NotImplementedError)):
         steps(loop)
 
