@@ -40,7 +40,8 @@ except TaskshareError as error:
 # The device is no parameter of a rule: results are not made again because they would now be computed elsewhere.
 shell.prefix(
     f"set -eu; export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))}"
-    f" TASKSHARE_DEVICE={graph.params.device} TASKSHARE_JOBS_PER_GPU={graph.params.jobs_per_gpu}; "
+    f" TASKSHARE_DEVICE={graph.params.device} TASKSHARE_JOBS_PER_GPU={graph.params.jobs_per_gpu}"
+    f" TASKSHARE_CUDA_GRAPHS={int(graph.params.cuda_graphs)}; "
 )
 
 # As many jobs at once as this machine's GPUs take; a machine without, such as a cluster's front end, sets no limit.

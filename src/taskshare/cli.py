@@ -170,11 +170,14 @@ def train(
         Path | None, typer.Option(help="weights.safetensors of the run's parent, for a run that has one")
     ] = None,
     device: DeviceOption = "auto",
+    cuda_graphs: Annotated[
+        bool, typer.Option(help="replay each step as one CUDA graph", envvar="TASKSHARE_CUDA_GRAPHS")
+    ] = False,
 ) -> None:
     """Train one run with one seed, or go on where a killed job was."""
     from taskshare.training import job
 
-    job.train(_parse(config.Run, run), prepared, manifests, out, device, parent)
+    job.train(_parse(config.Run, run), prepared, manifests, out, device, parent, cuda_graphs)
 
 
 @verb

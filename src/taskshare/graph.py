@@ -264,7 +264,7 @@ class Graph:
         Defaults are left out: written down they would count as given, and go before what a scale or parent gives.
         """
         # Where nets are computed is no part of a result, which is not made again because it changed.
-        content = self.params.model_dump(exclude_unset=True, exclude={"device", "jobs_per_gpu"})
+        content = self.params.model_dump(exclude_unset=True, exclude={"device", "jobs_per_gpu", "cuda_graphs"})
         for dataset in self.params.datasets:
             if self.params.source_kind(dataset) == "path":
                 content[dataset] = Path(self.params.source(dataset)).name

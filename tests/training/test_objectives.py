@@ -49,21 +49,21 @@ def fractions(table):
 
 
 def test_targets_of_pooled_batches_are_each_pools_own_label(make_run, table):
-    indices = np.array([[0, 1], [2, 3], [3, 3]])
+    indices = torch.tensor([[0, 1], [2, 3], [3, 3]])
     targets = objective(make_run(), table).targets(indices)
     assert targets.tolist() == [[1, 1, 1], [0, 1, 1]]
 
 
 def test_targets_of_a_shared_batch_are_all_labels(make_run, table):
     run = make_run(sampling="original", batches="shared", tasks=["Bright", "Left"])
-    assert objective(run, table).targets(np.array([[2, 1]])).tolist() == [[1, 1], [0, 0]]
+    assert objective(run, table).targets(torch.tensor([[2, 1]])).tolist() == [[1, 1], [0, 0]]
 
 
 def test_landmarks_cost_the_mean_squared_error_and_attributes_the_mean_cross_entropy(columns_run, table):
     aim = objective(columns_run(), table)
     logits = np.array([[2.0, -1, 0], [1, 1, -3], [0.5, 2, -1], [-1, 1, 3]])
     moved = fractions(table) + np.array([0.01, -0.02])
-    targets = torch.from_numpy(aim.targets(np.array([[0, 1, 2, 3]])))
+    targets = aim.targets(torch.tensor([[0, 1, 2, 3]]))
     losses, wrong = aim.compare(torch.from_numpy(outputs_of(moved, logits)), targets, slice(None))
     assert losses[0].item() == pytest.approx((0.01**2 + 0.02**2) / 2, rel=1e-3)
     truth = torch.tensor(table[LABELS].to_numpy())
@@ -105,7 +105,7 @@ def test_a_weight_multiplies_a_tasks_loss(columns_run, table):
         objective(columns_run(training={"loss_weights": weights}), table) for weights in ({}, {"landmarks": 10})
     )
     outputs = torch.from_numpy(outputs_of(fractions(table) + 0.1, np.zeros((4, 3))))
-    targets = torch.from_numpy(plain.targets(np.array([[0, 1, 2, 3]])))
+    targets = plain.targets(torch.tensor([[0, 1, 2, 3]]))
     first, second = (aim.compare(outputs, targets, slice(None))[0] for aim in (plain, heavy))
     assert second[0] == pytest.approx(10 * first[0].item())
     assert second[1] == first[1]

@@ -52,6 +52,9 @@ class Params(BaseModel):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where networks are computed")
     jobs_per_gpu: PositiveInt = Field(default=1, description="jobs that share a GPU at most")
+    cuda_graphs: bool = Field(
+        default=False, description="replay each training step as one CUDA graph: faster where nets are small"
+    )
     data: Data = Data()
     report: Report = Report()
     datasets: dict[Name, Dataset]

@@ -53,14 +53,9 @@ class Training(Model):
         default="auto", description="auto: bfloat16 where the device computes with it, else float32"
     )
     threads: PositiveInt = Field(default=1, description="CPU threads of one training job")
-    cuda_graph: bool = Field(
-        default=False, description="replay each step as one CUDA graph: faster on a GPU where nets are small"
-    )
 
     @model_validator(mode="after")
     def _check(self) -> "Training":
-        if self.cuda_graph and self.update == "per_pool":
-            raise ValueError("cuda_graph: needs update: joint; leave one of them out")
         if self.optimiser == "adagrad" and self.momentum:
             raise ValueError("momentum: adagrad has none; set momentum: 0")
         return self

@@ -3,9 +3,7 @@
 import torch
 from torch import Tensor
 
-from taskshare.config import Run
 from taskshare.device import precision
-from taskshare.errors import TaskshareError
 from taskshare.networks.build import SharingNetwork, to_input
 from taskshare.training.batches import Pixels
 from taskshare.training.objectives import Objective
@@ -65,7 +63,7 @@ class GraphedGradients(Gradients):
     _calls = 0
 
     def __call__(self, indices: Tensor, tasks: slice = slice(None)) -> Tensor:
-        """Do what `Gradients` does; `tasks` must be all of them."""
+        """Do what `Gradients` does, for all tasks."""
         self._calls += 1
         if self._calls == 1:
             return super().__call__(indices, tasks)
@@ -90,20 +88,3 @@ class GraphedGradients(Gradients):
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
             self._sums = super().__call__(self._indices)
-
-
-def gradients(
-    run: Run, network: SharingNetwork, objective: Objective, pixels: Pixels, device: torch.device, bfloat16: bool
-) -> Gradients:
-    """Return how a run's gradients are computed.
-
-    Raises:
-        TaskshareError: if the run asks for a CUDA graph and computes elsewhere.
-    """
-    if not run.training.cuda_graph:
-        return Gradients(network, objective, pixels, device, bfloat16)
-    if device.type != "cuda":
-        raise TaskshareError(
-            f"{run.key}: training.cuda_graph: needs a GPU, and the run computes on the {device.type}; leave it out"
-        )
-    return GraphedGradients(network, objective, pixels, device, bfloat16)

@@ -24,6 +24,7 @@ def train(
     out: Path,
     wanted_device: str = "auto",
     parent: Path | None = None,
+    cuda_graphs: bool = False,
 ) -> None:
     """Train a run, or go on with it, and write its files into `out`.
 
@@ -39,6 +40,7 @@ def train(
             timing.parquet and provenance.json.
         wanted_device: `auto`, `cpu` or `cuda`.
         parent: weights.safetensors of the run's parent, for the same seed; None for a run that has no parent.
+        cuda_graphs: whether a step on a GPU is replayed as one CUDA graph; elsewhere it changes nothing.
 
     Raises:
         TaskshareError: if the loss is no longer finite, there is nothing to validate on though selection needs it, or
@@ -52,7 +54,7 @@ def train(
         tell(f"{run.key}: another process trains it; waits for its result")
         lock.acquire()
     try:
-        _train(run, prepared, manifests, out, wanted_device, parent, may_be_finished=waited)
+        _train(run, prepared, manifests, out, wanted_device, parent, cuda_graphs, may_be_finished=waited)
     finally:
         lock.release()
 
@@ -64,6 +66,7 @@ def _train(
     out: Path,
     wanted_device: str,
     parent: Path | None,
+    cuda_graphs: bool,
     may_be_finished: bool,
 ) -> None:
     started = provenance.now()
@@ -79,7 +82,7 @@ def _train(
         return
     work = out / f"work-{files.digest([configuration, inputs])[:16]}"
     device.set_up(run.training.threads)
-    loop = Loop(run, prepared, manifests, device.choose(wanted_device), inherited)
+    loop = Loop(run, prepared, manifests, device.choose(wanted_device), inherited, cuda_graphs)
     loop.run_to_end(work / "checkpoint.pt")
     _write_weights(out, loop)
     record = {
@@ -122,6 +125,7 @@ def _record(loop: Loop) -> dict[str, Any]:
         "versions": provenance.versions(),
         "device": machine["device"],
         "processor": machine["processor"],
+        "cuda_graph": loop.graphed,
         "precision": "bfloat16" if loop.bfloat16 else "float32",
         "parameters": count_parameters(loop.network),
         "selected_iteration": loop.main_iteration,

@@ -21,7 +21,7 @@ from taskshare.networks.dynamic import ParallelSubnets
 from taskshare.networks.parents import start_of
 from taskshare.training import optimisers, resume
 from taskshare.training.batches import Batches, DeviceBatches, Pixels
-from taskshare.training.gradients import gradients
+from taskshare.training.gradients import Gradients, GraphedGradients
 from taskshare.training.history import SCORES, History
 from taskshare.training.objectives import ColumnsObjective, Objective, Score, objective
 from taskshare.training.selection import BestWeights
@@ -68,10 +68,17 @@ class Loop:
         manifests: for each task that is trained, its manifest.
         where: the device.
         inherited: what the net takes from the run's parent, by name.
+        cuda_graphs: whether a step on a GPU is replayed as one CUDA graph.
     """
 
     def __init__(
-        self, run: Run, prepared: Path, manifests: list[Path], where: torch.device, inherited: dict[str, Tensor]
+        self,
+        run: Run,
+        prepared: Path,
+        manifests: list[Path],
+        where: torch.device,
+        inherited: dict[str, Tensor],
+        cuda_graphs: bool = False,
     ) -> None:
         self.run = run
         self.tasks = run.trained_tasks
@@ -89,7 +96,10 @@ class Loop:
         self.scheduler = optimisers.scheduler(self.optimiser, run.training)
         self.objective = targets.to(where)
         pixels = Pixels(prepared / "train.npy", where)
-        self.gradients = gradients(run, self.network, self.objective, pixels, where, self.bfloat16)
+        # Only one graph for a whole step: what updates once for each pool computes as on a CPU.
+        self.graphed = cuda_graphs and where.type == "cuda" and run.training.update == "joint"
+        kind = GraphedGradients if self.graphed else Gradients
+        self.gradients = kind(self.network, self.objective, pixels, where, self.bfloat16)
         self.progress = Progress()
         self.history = History()
         self.best = BestWeights()
