@@ -108,6 +108,9 @@ onstart:
             working_folder.claim(Path.cwd())
         except TaskshareError as error:
             sys.exit(f"taskshare: {error}")
+        # Before the first job of a scale: what does not fit on this machine is said now, not after an hour.
+        if not uses_conda and not Path(graph.results).exists():
+            environment.print_lack_of_room(graph.params_json())
 
 
 onsuccess:

@@ -381,6 +381,25 @@ def plan(
 
 
 @verb
+def doctor(
+    params: ParamsOption = Path("params.yaml"),
+    overrides: SetOption = [],  # noqa: B006
+    room: Annotated[bool, typer.Option(help="look at disk and memory alone, and print what does not fit")] = False,
+) -> None:
+    """Check this machine: what it has, and what that means for which command."""
+    from taskshare import doctor as doctors
+    from taskshare.planning import plan as planning
+
+    plan = planning.make(config.load(params, _overrides(overrides), check_sources=False), Path.cwd())
+    if room:
+        for finding in doctors.room(plan):
+            if finding.level != "ok":
+                print(f"taskshare: {finding.subject}: {finding.found}; {finding.meaning}", file=sys.stderr)
+    elif not doctors.show(doctors.examine(Path.cwd(), plan)):
+        raise typer.Exit(1)
+
+
+@verb
 def runs(params: ParamsOption = Path("params.yaml"), overrides: SetOption = []) -> None:  # noqa: B006
     """List every training job of the current scale, one line of JSON each, as `train --run` takes it."""
     for job in config.load(params, _overrides(overrides)).enabled_jobs().values():

@@ -3,7 +3,10 @@
 Imports the standard library alone: the Snakefile asks here before any of our packages need be installed.
 """
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 from importlib import metadata
 from importlib.util import find_spec
@@ -81,3 +84,17 @@ def check_locked(lock: Path) -> str:
             f"({enumerate_some(different)}); install conda (Miniforge), or run {INSTALL} and call again"
         )
     return f"--use-conda: conda is not on PATH; jobs run in this environment, which has the packages of {lock.name}"
+
+
+def print_lack_of_room(params: str) -> None:
+    """Print a line on standard error for each of disk and memory that will not suffice.
+
+    Args:
+        params: the content of params.yaml, as JSON.
+    """
+    subprocess.run(
+        (sys.executable, "-m", "taskshare", "doctor", "--room", "--params", "/dev/stdin"),
+        input=params,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )

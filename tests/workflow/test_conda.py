@@ -154,10 +154,11 @@ def test_the_workflow_is_read_where_none_of_our_packages_is_installed(machine):
 def test_where_none_of_our_packages_is_installed_a_call_without_the_flag_gives_one_line_with_the_remedy(machine):
     done = machine.snakemake("--", TARGET)
     assert done.returncode == 1
-    assert [line for line in done.stderr.splitlines() if line.startswith("taskshare: ")] == [
-        "taskshare: this environment lacks packages that jobs need (cv2, filelock, matplotlib and 11 more); run "
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("taskshare: ")]
+    assert re.sub(r"\d+ more", "N more", line) == (
+        "taskshare: this environment lacks packages that jobs need (cv2, filelock, matplotlib and N more); run "
         "`make environment && . .venv/bin/activate` and call again, or add --use-conda"
-    ]
+    )
     assert "ModuleNotFoundError" not in done.stderr
 
 
@@ -192,7 +193,8 @@ def test_a_second_call_with_the_flag_does_nothing(finished):
 @pytest.mark.slow
 def test_switching_the_flag_off_and_on_reruns_nothing(finished):
     made_without = "results/tiny/data/celeba/grey/manifests/No_Beard-resampled-duplicated-seed1.parquet"
-    assert finished.snakemake("--", made_without).returncode == 0
+    done = finished.run(sys.executable, "-m", "snakemake", "--cores", "2", "--", made_without)
+    assert done.returncode == 0, done.stderr
     for flag in ([], ["--use-conda"]):
         done = finished.snakemake(*flag, "--", TARGET, made_without)
         assert done.returncode == 0, done.stderr
