@@ -10,7 +10,10 @@ from snakemake.utils import min_version
 min_version("9.17")
 
 
-configfile: "params.yaml"
+# `--configfile OTHER.yaml` takes its place.
+if not workflow.config_settings.configfiles:
+
+    configfile: "params.yaml"
 
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))

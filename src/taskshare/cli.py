@@ -381,6 +381,21 @@ def plan(
 
 
 @verb
+def new(
+    name: Annotated[str, typer.Argument(help="name of the data set, its runs and its results")],
+    source: Annotated[Path, typer.Option(help="archive or folder of images")],
+    out: Annotated[Path | None, typer.Option(help="params file to write, by default NAME.yaml")] = None,
+) -> None:
+    """Look at a data set of your own, and write a params file that runs single, hard and dynamic nets on it."""
+    from taskshare import new as own
+
+    own.check_name(name)
+    seen = own.look(name, source)
+    print(*own.describe(seen), sep="\n")
+    print(*own.write(seen, out or Path(f"{name}.yaml"), Path.cwd()), sep="\n")
+
+
+@verb
 def doctor(
     params: ParamsOption = Path("params.yaml"),
     overrides: SetOption = [],  # noqa: B006
