@@ -96,8 +96,8 @@ def test_unreadable_images_are_named_and_left_out(tmp_path):
     (source / "train/owl/3.png").write_bytes(b"\x89PNG")
     seen = new.look("birds", source)
     assert new.describe(seen)[-1] == (
-        "unreadable: 1 of the images, which are left out; the first: train/owl/3.png: truncated: the end of the file is "
-        "missing"
+        "unreadable: 1 of the images, which are left out; the first: train/owl/3.png: truncated: the end of the file "
+        "is missing"
     )
     new.write(seen, tmp_path / "birds.yaml", tmp_path)
     assert config.load(tmp_path / "birds.yaml").data.on_bad_image == "skip"
