@@ -429,9 +429,16 @@ def check(params: ParamsOption = Path("params.yaml"), overrides: SetOption = [])
 
 
 @verb
-def schema() -> None:
+def schema(
+    page: Annotated[bool, typer.Option("--page", help="as the page docs/configuration.md instead")] = False,
+) -> None:
     """Print the JSON schema of params.yaml, as kept in workflow/params.schema.json."""
-    print(config.json_schema(), end="")
+    if page:
+        from taskshare.config.page import reference_page
+
+        print(reference_page(), end="")
+    else:
+        print(config.json_schema(), end="")
 
 
 def _parse(model: type[ParsedModel], text: str) -> ParsedModel:
