@@ -39,9 +39,16 @@ def follow(page: Path, folder: Path, environment: dict[str, str]) -> None:
             path.write_text(step.text, encoding="utf-8")
             continue
         done = subprocess.run(
-            step.command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, executable="bash"
+            step.command,
+            shell=True,
+            executable="bash",
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
-        assert done.returncode == 0, f"$ {step.command}\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"$ {step.command}\n{done.stdout}"
         wanted = re.escape(step.text.strip()).replace(r"\.\.\.", r"[\s\S]*")
         printed = done.stdout.strip()
         assert re.fullmatch(wanted, printed), f"$ {step.command}\n{printed}\ninstead of\n{step.text}"

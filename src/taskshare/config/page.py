@@ -19,6 +19,13 @@ call, and `snakemake --configfile OTHER.yaml` takes another file instead of para
 
 Numbers in brackets, such as (8), refer to a reading of the paper in the deviation register, `reports/deviations.yaml`.
 """
+_BOUNDS = {
+    "minimum": "≥",
+    "exclusiveMinimum": ">",
+    "maximum": "≤",
+    "exclusiveMaximum": "<",
+    "multipleOf": "multiple of",
+}
 
 
 def reference_page() -> str:
@@ -64,14 +71,7 @@ def _type(field: dict[str, Any]) -> str:
 
 
 def _bounds(field: dict[str, Any]) -> str:
-    signs = {
-        "minimum": "≥",
-        "exclusiveMinimum": ">",
-        "maximum": "≤",
-        "exclusiveMaximum": "<",
-        "multipleOf": "multiple of",
-    }
-    found = [f"{sign} {field[key]:g}" for key, sign in signs.items() if key in field]
+    found = [f"{sign} {field[key]:g}" for key, sign in _BOUNDS.items() if key in field]
     return f" ({', '.join(found)})" if found else ""
 
 
