@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: environment report plan verify test test-instruction-sets lint benchmark lock
+.PHONY: environment report plan verify test test-instruction-sets lint docs benchmark lock
 
 environment: $(VENV)/installed
 
@@ -37,6 +37,11 @@ lint: $(VENV)/installed
 	snakemake --lint
 	mypy
 
+# The documentation, in site/; a broken link is an error.
+docs: $(VENV)/docs-installed
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "Documentation:" $(CURDIR)/site/index.html
+
 benchmark: $(VENV)/installed
 	python benchmarks/preparation.py
 	python benchmarks/training_step.py
@@ -50,6 +55,10 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	pip install --quiet --requirement requirements.lock
 	pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/docs-installed: $(VENV)/installed
+	pip install --quiet --constraint requirements.lock --no-build-isolation --editable ".[docs]"
 	touch $@
 
 # Pins what the bounds in pyproject.toml allow today, in the lock and in conda's environment; torch and torchvision stay

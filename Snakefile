@@ -10,13 +10,16 @@ from snakemake.utils import min_version
 min_version("9.17")
 
 
-configfile: "params.yaml"
+# `--configfile OTHER.yaml` takes its place.
+if not workflow.config_settings.configfiles:
+
+    configfile: "params.yaml"
 
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from taskshare import config as configuration
-from taskshare import working_folder
+from taskshare import environment, working_folder
 from taskshare.errors import TaskshareError
 from taskshare.graph import (
     CONNECTIONS,
@@ -36,10 +39,27 @@ try:
 except TaskshareError as error:
     sys.exit(f"taskshare: {error}")
 
-# Every rule calls `python -m taskshare VERB`; the package is found here, with and without --use-conda.
+# Where conda is asked for but not installed, jobs run in this environment if it has the same packages.
+uses_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+if uses_conda and shutil.which("conda") is None:
+    try:
+        notice = environment.check_locked(
+            Path(workflow.basedir) / "workflow/envs/taskshare.yaml"
+        )
+    except TaskshareError as error:
+        sys.exit(f"taskshare: {error}")
+    if workflow.is_main_process:
+        print(f"taskshare: {notice}", file=sys.stderr)
+    uses_conda = False
+    workflow.deployment_settings.deployment_method -= {DeploymentMethod.CONDA}
+
+# Every rule calls `python -m taskshare VERB`: the package is found here, and without conda Python is Snakemake's own.
 # The device is no parameter of a rule: results are not made again because they would now be computed elsewhere.
+search = (
+    "" if uses_conda else f" PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+)
 shell.prefix(
-    f"set -eu; export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))}"
+    f"set -eu; export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))}{search}"
     f" TASKSHARE_DEVICE={graph.params.device} TASKSHARE_JOBS_PER_GPU={graph.params.jobs_per_gpu}"
     f" TASKSHARE_CUDA_GRAPHS={int(graph.params.cuda_graphs)}; "
 )
@@ -47,15 +67,6 @@ shell.prefix(
 # As many jobs at once as this machine's GPUs take; a machine without, such as a cluster's front end, sets no limit.
 if graph.gpu_places() and "gpu" not in workflow.global_resources:
     workflow.global_resources["gpu"] = graph.gpu_places()
-
-if (
-    DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-    and shutil.which("conda") is None
-):
-    sys.exit(
-        "taskshare: --use-conda: no conda on PATH; install Miniforge, or leave the flag out and use an environment "
-        "made from requirements.lock"
-    )
 
 
 wildcard_constraints:
@@ -95,10 +106,15 @@ onstart:
     # Dry runs, and the jobs that a cluster runs, claim nothing.
     if workflow.is_main_process:
         try:
+            if not uses_conda:
+                environment.check_modules()
             working_folder.check_writable(Path(graph.results))
             working_folder.claim(Path.cwd())
         except TaskshareError as error:
             sys.exit(f"taskshare: {error}")
+        # Before the first job of a scale: what does not fit on this machine is said now, not after an hour.
+        if not uses_conda and not Path(graph.results).exists():
+            environment.print_lack_of_room(graph.params_json())
 
 
 onsuccess:

@@ -76,7 +76,7 @@ def test_the_ablations_are_ready_to_be_enabled(content):
         (
             "runs/celeba-hard/network",
             {"scheme": "soft"},
-            "scheme: Input should be 'single', 'hard', 'dynamic' or 'cross_stitch'",
+            "scheme: no such sharing scheme; allowed: cross_stitch, dynamic, hard, single, not 'soft'",
         ),
         ("runs/celeba-single/network", {"scheme": "cross_stitch"}, "cross_stitch needs two tasks or more"),
         ("runs/celeba-hard/training", {"optimiser": "adagrad"}, "momentum: adagrad has none; set momentum: 0"),

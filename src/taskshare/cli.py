@@ -384,6 +384,40 @@ def plan(
 
 
 @verb
+def new(
+    name: Annotated[str, typer.Argument(help="name of the data set, its runs and its results")],
+    source: Annotated[Path, typer.Option(help="archive or folder of images")],
+    out: Annotated[Path | None, typer.Option(help="params file to write, by default NAME.yaml")] = None,
+) -> None:
+    """Look at a data set of your own, and write a params file that runs single, hard and dynamic nets on it."""
+    from taskshare import new as own
+
+    own.check_name(name)
+    seen = own.look(name, source)
+    print(*own.describe(seen), sep="\n")
+    print(*own.write(seen, out or Path(f"{name}.yaml"), Path.cwd()), sep="\n")
+
+
+@verb
+def doctor(
+    params: ParamsOption = Path("params.yaml"),
+    overrides: SetOption = [],  # noqa: B006
+    room: Annotated[bool, typer.Option(help="look at disk and memory alone, and print what does not fit")] = False,
+) -> None:
+    """Check this machine: what it has, and what that means for which command."""
+    from taskshare import doctor as doctors
+    from taskshare.planning import plan as planning
+
+    plan = planning.make(config.load(params, _overrides(overrides), check_sources=False), Path.cwd())
+    if room:
+        for finding in doctors.room(plan):
+            if finding.level != "ok":
+                print(f"taskshare: {finding.subject}: {finding.found}; {finding.meaning}", file=sys.stderr)
+    elif not doctors.show(doctors.examine(Path.cwd(), plan)):
+        raise typer.Exit(1)
+
+
+@verb
 def runs(params: ParamsOption = Path("params.yaml"), overrides: SetOption = []) -> None:  # noqa: B006
     """List every training job of the current scale, one line of JSON each, as `train --run` takes it."""
     for job in config.load(params, _overrides(overrides)).enabled_jobs().values():
@@ -398,9 +432,16 @@ def check(params: ParamsOption = Path("params.yaml"), overrides: SetOption = [])
 
 
 @verb
-def schema() -> None:
+def schema(
+    page: Annotated[bool, typer.Option("--page", help="as the page docs/configuration.md instead")] = False,
+) -> None:
     """Print the JSON schema of params.yaml, as kept in workflow/params.schema.json."""
-    print(config.json_schema(), end="")
+    if page:
+        from taskshare.config.page import reference_page
+
+        print(reference_page(), end="")
+    else:
+        print(config.json_schema(), end="")
 
 
 def _parse(model: type[ParsedModel], text: str) -> ParsedModel:

@@ -19,6 +19,19 @@ def claim(folder: Path) -> None:
     Raises:
         TaskshareError: if another process has claimed it, or another user did before, or files cannot be locked there.
     """
+    file = _lock(folder)
+    os.ftruncate(file, 0)
+    os.pwrite(file, str(os.getpid()).encode(), 0)
+    _held.append(file)
+
+
+def check_locks(folder: Path) -> None:
+    """Check that a folder could be claimed now; errors as of `claim`."""
+    os.close(_lock(folder))
+
+
+def _lock(folder: Path) -> int:
+    """Return the open and locked file of a folder."""
     path = folder / ".snakemake" / "taskshare.lock"
     path.parent.mkdir(exist_ok=True)
     try:
@@ -38,9 +51,7 @@ def claim(folder: Path) -> None:
         raise TaskshareError(
             f"{path}: the file system cannot lock files ({error.strerror}); work in a folder on another one"
         ) from None
-    os.ftruncate(file, 0)
-    os.pwrite(file, str(os.getpid()).encode(), 0)
-    _held.append(file)
+    return file
 
 
 def check_writable(folder: Path) -> None:

@@ -12,11 +12,13 @@ from importlib.metadata import distributions, packages_distributions, version
 import pytest
 import yaml
 
+from taskshare import environment
+
 from .conftest import PROJECT, Workspace
 
 ENVIRONMENT = "workflow/envs/taskshare.yaml"
-PYTHON, PIP, PACKAGES = yaml.safe_load((PROJECT / ENVIRONMENT).read_text(encoding="utf-8"))["dependencies"]
-PINS = dict(line.split("==") for line in PACKAGES["pip"])
+PYTHON, PIP, _ = yaml.safe_load((PROJECT / ENVIRONMENT).read_text(encoding="utf-8"))["dependencies"]
+PINS = environment.pins(PROJECT / ENVIRONMENT)
 
 TARGET = "results/tiny/evaluation/celeba-single.Smiling/seed1/metrics.json"
 JOBS = {"synthesise": 1, "prepare": 1, "manifest": 1, "train": 1, "evaluate": 1}
@@ -95,7 +97,7 @@ def test_the_pins_are_those_of_the_lock():
     assert [f"{name}=={number}" for name, number in PINS.items() if f"{name}=={number}" not in lock] == []
 
 
-def test_every_package_that_a_job_may_import_is_pinned():
+def test_every_module_that_a_job_may_import_is_known_and_pinned():
     imported = set()
     for file in (PROJECT / "src/taskshare").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -105,19 +107,40 @@ def test_every_package_that_a_job_may_import_is_pinned():
                 imported.add(node.module.partition(".")[0])
     packages = packages_distributions()
     third_party = imported - sys.stdlib_module_names - {"taskshare"}
-    assert {"torch", "cv2"} <= third_party
+    assert third_party <= set(environment.MODULES)
     assert [name for name in sorted(third_party) if not PINS.keys() & packages.get(name, [])] == []
 
 
-def test_without_conda_the_flag_gives_one_line_with_the_remedy(workspace):
+def without_conda(workspace, *arguments):
+    """A call with the flag where no conda is on PATH, and the lines in which taskshare speaks."""
     path = [folder for folder in os.environ["PATH"].split(os.pathsep) if not shutil.which("conda", path=folder)]
-    command = (sys.executable, "-m", "snakemake", "--cores", "1", "--use-conda")
+    command = (sys.executable, "-m", "snakemake", "--cores", "1", "--use-conda", *arguments)
     done = workspace.run(*command, PATH=os.pathsep.join(path))
-    assert done.returncode == 1
-    assert [line for line in done.stderr.splitlines() if not line.startswith("Using workflow specific profile")] == [
-        "taskshare: --use-conda: no conda on PATH; install Miniforge, or leave the flag out and use an environment "
-        "made from requirements.lock"
+    return done, [line for line in done.stderr.splitlines() if line.startswith("taskshare: ")]
+
+
+@pytest.mark.skipif(bool(environment.differences(PINS)), reason="the tests' environment is not the locked one")
+def test_without_conda_jobs_run_in_an_environment_that_has_the_locked_packages(workspace):
+    made = "results/tiny/data/cifar10/synthetic.tar"
+    done, said = without_conda(workspace, "--", made)
+    assert done.returncode == 0, done.stderr
+    assert said == [
+        "taskshare: --use-conda: conda is not on PATH; jobs run in this environment, which has the packages of "
+        "taskshare.yaml"
     ]
+    assert (workspace.folder / made).exists()
+
+
+def test_without_conda_other_packages_give_one_line_with_the_ways_out(workspace):
+    file = workspace.folder / ENVIRONMENT
+    original = file.read_text(encoding="utf-8")
+    file.write_text(re.sub(r"numpy==.*", "numpy==0.0.1", original), encoding="utf-8")
+    done, said = without_conda(workspace)
+    file.write_text(original, encoding="utf-8")
+    assert done.returncode == 1
+    (line,) = said
+    assert f"(numpy {version('numpy')} instead of 0.0.1" in line
+    assert line.endswith("install conda (Miniforge), or run `make environment && . .venv/bin/activate` and call again")
 
 
 @pytest.mark.slow
@@ -125,6 +148,18 @@ def test_the_workflow_is_read_where_none_of_our_packages_is_installed(machine):
     beside_snakemake = installed(machine.main).keys() & {"taskshare", *PINS}
     assert beside_snakemake.isdisjoint({"taskshare", "filelock", "numpy", "pandas", "safetensors", "torch", "typer"})
     assert planned(machine.snakemake("-n"))["report"] == 1
+
+
+@pytest.mark.slow
+def test_where_none_of_our_packages_is_installed_a_call_without_the_flag_gives_one_line_with_the_remedy(machine):
+    done = machine.snakemake("--", TARGET)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("taskshare: ")]
+    assert re.sub(r"\d+ more", "N more", line) == (
+        "taskshare: this environment lacks packages that jobs need (cv2, filelock, matplotlib and N more); run "
+        "`make environment && . .venv/bin/activate` and call again, or add --use-conda"
+    )
+    assert "ModuleNotFoundError" not in done.stderr
 
 
 @pytest.mark.slow
@@ -158,7 +193,8 @@ def test_a_second_call_with_the_flag_does_nothing(finished):
 @pytest.mark.slow
 def test_switching_the_flag_off_and_on_reruns_nothing(finished):
     made_without = "results/tiny/data/celeba/grey/manifests/No_Beard-resampled-duplicated-seed1.parquet"
-    assert finished.snakemake("--", made_without).returncode == 0
+    done = finished.run(sys.executable, "-m", "snakemake", "--cores", "2", "--", made_without)
+    assert done.returncode == 0, done.stderr
     for flag in ([], ["--use-conda"]):
         done = finished.snakemake(*flag, "--", TARGET, made_without)
         assert done.returncode == 0, done.stderr

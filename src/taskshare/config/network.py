@@ -1,16 +1,39 @@
 """What params.yaml says of networks: the sharing scheme and its switches."""
 
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from taskshare.config.base import Model, PositiveInt
 
 Backbone = Literal["subnet", "vgg"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
-SubnetScheme = Literal["single", "hard", "dynamic", "cross_stitch"]
 VggScheme = Literal["hard", "separation"]
-SCHEMES: tuple[str, ...] = (*get_args(SubnetScheme), *get_args(VggScheme))
+BUILT_IN = ("single", "hard", "dynamic", "cross_stitch")
+_FOLDER = Path(__file__).parents[1] / "networks"
+
+
+@cache
+def subnet_schemes() -> tuple[str, ...]:
+    """Return the names of the schemes over subnets: the files that register one. None of them is imported."""
+    files = sorted(_FOLDER.glob("*.py"))
+    return tuple(file.stem for file in files if "\n@sharing_scheme\n" in file.read_text(encoding="utf-8"))
+
+
+def schemes() -> tuple[str, ...]:
+    """Return the names of all schemes."""
+    return (*subnet_schemes(), *get_args(VggScheme))
+
+
+def _known(scheme: str) -> str:
+    if scheme not in subnet_schemes():
+        raise ValueError(f"no such sharing scheme; allowed: {', '.join(subnet_schemes())}")
+    return scheme
+
+
+SubnetScheme = Annotated[str, AfterValidator(_known)]
 
 
 class Transfer(Model):
@@ -58,7 +81,7 @@ class Network(Model):
     """A sharing scheme over Fang 2017's seven-layer subnet (section 4.1)."""
 
     backbone: Literal["subnet"] = "subnet"
-    scheme: SubnetScheme
+    scheme: SubnetScheme = Field(description="single, hard, dynamic, cross_stitch, or a scheme of your own")
     channels: list[PositiveInt] = Field(default=[40, 60, 80, 100, 140], min_length=5, max_length=5)
     kernels: list[PositiveInt] = Field(default=[5, 5, 3, 3, 2], min_length=5, max_length=5)
     fully_connected: PositiveInt = 360
@@ -69,6 +92,13 @@ class Network(Model):
     shared_layers: Literal[5, 6] = Field(default=6, description="hard: the trunk ends after this layer (reading 3)")
     transfer: Transfer = Transfer()
     stitch: Stitch = Stitch()
+    options: dict[str, Any] = Field(default={}, description="switches of a scheme of your own")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Network":
+        if self.options and self.scheme in BUILT_IN:
+            raise ValueError(f"options: {self.scheme} has none; they are for a scheme of your own")
+        return self
 
     @property
     def connection_rate_factor(self) -> float:

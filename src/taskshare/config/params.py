@@ -13,7 +13,7 @@ from taskshare.config.checks import check_child, check_experiments, check_names,
 from taskshare.config.data import GENERATED_OR_OFFICIAL, Data, Dataset, Synthetic, Variant
 from taskshare.config.experiments import Experiment, Kind, Tuning
 from taskshare.config.explain import explain
-from taskshare.config.network import BACKBONES, SCHEMES, AnyNetwork, Backbone
+from taskshare.config.network import BACKBONES, AnyNetwork, Backbone, schemes
 from taskshare.config.run import INHERITED, Run, RunEntry, RunSpec, Start, Training
 
 
@@ -100,7 +100,7 @@ class Params(BaseModel):
             for key in scale.training:
                 dataset_name, *of = key.split("/")
                 choose(f"scales.{scale_name}.training", dataset_name, self.datasets)
-                parts: tuple[tuple[str, ...], ...] = (BACKBONES, SCHEMES)
+                parts: tuple[tuple[str, ...], ...] = (BACKBONES, schemes())
                 for part, names in zip(of, parts, strict=False):
                     choose(f"scales.{scale_name}.training.{key}", part, dict.fromkeys(names))
                 if len(of) > 2:

@@ -34,6 +34,13 @@ def is_layout(folder: Path) -> bool:
     return (folder / ATTRIBUTES).is_file()
 
 
+def attribute_names(folder: Path) -> list[str]:
+    """Return the attributes that a folder's attribute file lists, in its order."""
+    with (folder / ATTRIBUTES).open(encoding="utf-8") as file:
+        head = [line.split() for line in islice(file, 2)]
+    return head[1] if len(head) > 1 else []
+
+
 def read(folder: Path, images: Path, labels: Sequence[str]) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """Read the label files and join them with the images by file name, whatever the order of rows.
 

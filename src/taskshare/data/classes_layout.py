@@ -37,6 +37,13 @@ def has_folders(folder: Path) -> bool:
     return (folder / "train").is_dir() and (folder / "test").is_dir()
 
 
+def class_names(folder: Path) -> list[str]:
+    """Return the classes of a folder with batches, in their order, or with train/CLASS, by name."""
+    if has_batches(folder):
+        return list(_unpickle(folder / META).get("label_names", []))
+    return _class_folders(folder / "train")
+
+
 @dataclass(frozen=True)
 class BatchRows:
     """Loads images of the batches by id ("data_batch_1/17"), as `Catalogue.load` asks for.
@@ -96,9 +103,7 @@ def read_folders(folder: Path, labels: Sequence[str], validation_fraction: float
     """List the images of train/CLASS and test/CLASS; other arguments and errors as in `read_batches`."""
     rows: list[tuple[str, str, int]] = []
     for split in ("train", "test"):
-        with os.scandir(folder / split) as entries:
-            names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-        _check_classes(split, names, labels)
+        _check_classes(split, _class_folders(folder / split), labels)
         for number, label in enumerate(labels):
             with os.scandir(folder / split / label) as entries:
                 images = [entry.name for entry in entries if is_image(entry.name)]
@@ -107,6 +112,11 @@ def read_folders(folder: Path, labels: Sequence[str], validation_fraction: float
             rows.extend((f"{split}/{label}/{name}", split, number) for name in images)
     table = pd.DataFrame(rows, columns=["id", "split", "class"]).astype({"class": np.int8})
     return _hold_out(table, validation_fraction)
+
+
+def _class_folders(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _hold_out(table: pd.DataFrame, fraction: float) -> pd.DataFrame:

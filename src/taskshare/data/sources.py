@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Literal
 
 from taskshare.config import Dataset
 from taskshare.data import attributes_layout, classes_layout, official
@@ -43,6 +44,29 @@ def open_source(name: str, dataset: Dataset, path: Path) -> Iterator[Catalogue]:
         yield catalogue
 
 
+def recognise(path: Path) -> tuple[Literal["attributes", "classes"], list[str]]:
+    """Return the layout of a raw data set and its labels, as its files name them.
+
+    Args:
+        path: as of `open_source`.
+
+    Raises:
+        TaskshareError: if the archive is broken or holds neither layout.
+    """
+    with ExitStack() as stack:
+        root = stack.enter_context(extracted(path))
+        folder = _find(root, attributes_layout.is_layout)
+        if folder is not None:
+            return "attributes", attributes_layout.attribute_names(folder)
+        folder = _find_classes(root, {}, stack)
+        if folder is not None:
+            return "classes", classes_layout.class_names(folder)
+    raise TaskshareError(
+        f"{path}: neither {attributes_layout.ATTRIBUTES} nor train/CLASS and test/CLASS in it or one folder below; "
+        "arrange the files as docs/own-data.md shows"
+    )
+
+
 def _open_attributes(name: str, dataset: Dataset, root: Path, files: dict[str, dict], stack: ExitStack) -> Catalogue:
     folder = _find(root, attributes_layout.is_layout)
     if folder is None:
@@ -71,11 +95,7 @@ def _open_attributes(name: str, dataset: Dataset, root: Path, files: dict[str, d
 
 
 def _open_classes(name: str, dataset: Dataset, root: Path, files: dict[str, dict], stack: ExitStack) -> Catalogue:
-    archive = root / classes_layout.ARCHIVE
-    if archive.is_file() and _find(root, _is_classes) is None:
-        files[archive.name] = _facts(archive)
-        root = stack.enter_context(extracted(archive))
-    folder = _find(root, _is_classes)
+    folder = _find_classes(root, files, stack)
     if folder is None:
         raise TaskshareError(
             f"{name}: neither {classes_layout.META} nor train/ and test/ in the source or one folder below; "
@@ -92,6 +112,15 @@ def _open_classes(name: str, dataset: Dataset, root: Path, files: dict[str, dict
         table = classes_layout.read_folders(folder, dataset.labels, dataset.validation_fraction)
         load, is_official = ImageFiles(folder), False
     return Catalogue(table=table, load=load, bad=[], official=is_official, synthetic=synthetic, files=files)
+
+
+def _find_classes(root: Path, files: dict[str, dict], stack: ExitStack) -> Path | None:
+    """Return the folder with the classes layout, unpacking CIFAR-10's archive, whose facts go into `files`."""
+    archive = root / classes_layout.ARCHIVE
+    if archive.is_file() and _find(root, _is_classes) is None:
+        files[archive.name] = _facts(archive)
+        root = stack.enter_context(extracted(archive))
+    return _find(root, _is_classes)
 
 
 def _is_classes(folder: Path) -> bool:

@@ -7,17 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from taskshare import config, seeds
-from taskshare.networks.cross_stitch import CrossStitch
-from taskshare.networks.dynamic import DynamicMultiTask, ParallelSubnets
-from taskshare.networks.hard import HardSharing
+from taskshare.networks import scheme
+from taskshare.networks.dynamic import ParallelSubnets
 from taskshare.networks.incremental import IncrementalMultiTask
 from taskshare.networks.plan import output_count
 from taskshare.networks.separation import Separation
-from taskshare.networks.single import SingleTask
 from taskshare.networks.subnet import Subnet
 from taskshare.networks.vgg import HardVgg
 
-SharingNetwork = SingleTask | HardSharing | CrossStitch | DynamicMultiTask | IncrementalMultiTask | HardVgg | Separation
+SharingNetwork = nn.Module
+"""Maps images (N, C, H, W) to logits (N, tasks), or to the outputs of vgg nets, (N, K)."""
 
 
 def build(
@@ -48,18 +47,11 @@ def build(
     def subnet(owner: str, first: int = 1, last: int = 7) -> Subnet:
         return Subnet(network, image_size, image_channels, _generator(seed, owner), first, last)
 
-    if network.scheme == "single":
-        return SingleTask([subnet(task) for task in tasks])
-    if network.scheme == "hard":
-        first = network.shared_layers + 1
-        return HardSharing(subnet("shared", last=network.shared_layers), [subnet(task, first=first) for task in tasks])
-    if network.scheme == "cross_stitch":
-        return CrossStitch([subnet(task) for task in tasks], network)
     first_tasks, *later = generations or [tasks]
-    whole: ParallelSubnets = DynamicMultiTask([subnet(task) for task in first_tasks], network)
+    whole = scheme.find(network.scheme).build(network, first_tasks, subnet)
     for joining in later:
-        whole = IncrementalMultiTask(whole, [subnet(task) for task in joining], network)
-    return cast(DynamicMultiTask | IncrementalMultiTask, whole)
+        whole = IncrementalMultiTask(cast(ParallelSubnets, whole), [subnet(task) for task in joining], network)
+    return whole
 
 
 def build_vgg(
@@ -76,9 +68,9 @@ def build_vgg(
         image_size: height and width of the images in pixels.
         seed: seed of the run.
     """
-    scheme = HardVgg if network.scheme == "hard" else Separation
+    vgg = HardVgg if network.scheme == "hard" else Separation
     outputs = [output_count(task, labels) for task in tasks]
-    return scheme(network, image_size, outputs, _generator(seed, "shared"), [_generator(seed, task) for task in tasks])
+    return vgg(network, image_size, outputs, _generator(seed, "shared"), [_generator(seed, task) for task in tasks])
 
 
 def build_for(run: config.Run) -> SharingNetwork:

@@ -1,11 +1,13 @@
 """Cross-stitch networks (Misra et al. 2016): parallel subnets, joined layer by layer by learned linear combinations."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from taskshare import config
 from taskshare.networks.dynamic import Connection, JoinedSubnets
-from taskshare.networks.subnet import Subnet
+from taskshare.networks.scheme import sharing_scheme
 
 
 class CrossStitchUnit(Connection):
@@ -32,13 +34,13 @@ class CrossStitchUnit(Connection):
         return self.coefficients
 
 
+@sharing_scheme
 class CrossStitch(JoinedSubnets):
     """One subnet per task and a `CrossStitchUnit` after each chosen layer (Misra 2016, section 3.2)."""
 
-    def __init__(self, subnets: list[Subnet], network: config.Network) -> None:
-        tasks, stitch = len(subnets), network.stitch
-        units = {
-            str(layer): CrossStitchUnit(tasks, network.widths[layer - 1], stitch)
-            for layer in sorted(set(stitch.layers))
+    def connections(self, tasks: int, network: config.Network) -> Mapping[int, nn.Module]:
+        """Return a `CrossStitchUnit` for each chosen layer, by its number."""
+        stitch = network.stitch
+        return {
+            layer: CrossStitchUnit(tasks, network.widths[layer - 1], stitch) for layer in sorted(set(stitch.layers))
         }
-        super().__init__(subnets, nn.ModuleDict(units))

@@ -1,14 +1,16 @@
 """Dynamic multi-task learning (DMT): parallel subnets, joined layer by layer by task transfer connections."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 
 from taskshare import config
+from taskshare.networks.scheme import MakeSubnet, sharing_scheme
 from taskshare.networks.subnet import HIDDEN_LAYERS, Subnet, respond_together
 
 
@@ -151,18 +153,33 @@ class ParallelSubnets(nn.Module, ABC):
 
 
 class JoinedSubnets(ParallelSubnets):
-    """One subnet per task and a `Connection` after each chosen layer.
+    """One subnet per task, and something that joins them behind some layers: a scheme says what, in `connections`.
 
     Args:
         subnets: one per task.
-        transfers: the connections, by the layer's number.
+        network: widths and switches.
     """
 
-    def __init__(self, subnets: list[Subnet], transfers: nn.ModuleDict) -> None:
+    def __init__(self, subnets: list[Subnet], network: config.Network) -> None:
         super().__init__()
         self.tasks = len(subnets)
         self.subnets = nn.ModuleList(subnets)
-        self.transfers = transfers
+        self.transfers = nn.ModuleDict(
+            {str(layer): joining for layer, joining in self.connections(self.tasks, network).items()}
+        )
+
+    @classmethod
+    def build(cls, network: config.Network, tasks: Sequence[str], subnet: MakeSubnet) -> Self:
+        """Return a network with its initial weights, see `SharingScheme`."""
+        return cls([subnet(task) for task in tasks], network)
+
+    @abstractmethod
+    def connections(self, tasks: int, network: config.Network) -> Mapping[int, nn.Module]:
+        """Return what joins the subnets, by the number of the layer behind which it does so, 1 to 6.
+
+        Each maps a list with every task's response, (N, C, H, W) or (N, F), to a list of what the tasks go on with.
+        Its method `alpha` returns how much each task takes of each, (from i, to j) or (from i, to j, channel).
+        """
 
     def respond(self, number: int, features: list[Tensor]) -> list[Tensor]:
         """Return each task's response of hidden layer `number`, 1 to 6."""
@@ -183,12 +200,17 @@ class JoinedSubnets(ParallelSubnets):
         return strengths(self.transfers)
 
 
+@sharing_scheme
 class DynamicMultiTask(JoinedSubnets):
     """One subnet per task and a `TransferConnection` after each chosen layer (Fang 2017, section 3, Figure 1)."""
 
     def __init__(self, subnets: list[Subnet], network: config.Network) -> None:
-        super().__init__(subnets, transfer_connections(len(subnets), len(subnets), network))
+        super().__init__(subnets, network)
         self.layerwise = network.transfer.applied == "layerwise"
+
+    def connections(self, tasks: int, network: config.Network) -> Mapping[int, nn.Module]:
+        """Return a `TransferConnection` for each chosen layer, by its number."""
+        return transfer_connections(tasks, tasks, network)
 
     def advance(self, number: int, features: list[Tensor]) -> list[Tensor]:
         """Return what each task hands on from layer `number`, from what the layer below handed on.
@@ -211,14 +233,12 @@ def is_connection(name: str) -> bool:
     return ".transfers." in f".{name}"
 
 
-def transfer_connections(sources: int, targets: int, network: config.Network) -> nn.ModuleDict:
+def transfer_connections(sources: int, targets: int, network: config.Network) -> dict[int, nn.Module]:
     """Return a `TransferConnection` for each chosen layer, by the layer's number."""
-    return nn.ModuleDict(
-        {
-            str(layer): TransferConnection(sources, targets, network.widths[layer - 1], network.transfer)
-            for layer in sorted(set(network.transfer.layers))
-        }
-    )
+    return {
+        layer: TransferConnection(sources, targets, network.widths[layer - 1], network.transfer)
+        for layer in sorted(set(network.transfer.layers))
+    }
 
 
 def strengths(transfers: nn.ModuleDict) -> dict[int, Tensor]:

@@ -32,7 +32,8 @@ class IncrementalMultiTask(ParallelSubnets):
         self.core = core.requires_grad_(False).eval()
         self.tasks = core.tasks + len(subnets)
         self.subnets = nn.ModuleList(subnets)
-        self.transfers = transfer_connections(self.tasks, len(subnets), network)
+        joining = transfer_connections(self.tasks, len(subnets), network)
+        self.transfers = nn.ModuleDict({str(layer): connection for layer, connection in joining.items()})
 
     def train(self, mode: bool = True) -> "IncrementalMultiTask":
         """Set the mode of the new tasks' part."""
