@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from taskshare import seeds
-from taskshare.training import checkpoint
+from taskshare.training import resume
 
 from .conftest import Workspace, tiny_params
 
@@ -64,8 +64,8 @@ class KilledWorkspace(Workspace):
         reached = []
         for path in self.folder.glob("results/tiny/training/*/seed1/work-*/checkpoint.pt"):
             with suppress(FileNotFoundError):  # the job has just ended
-                reached.append(checkpoint.load(path) or {"numbers": [0]})
-        return [state["numbers"][0] for state in reached]
+                reached.append(resume.load(path) or {"progress": {"iteration": 0}})
+        return [state["progress"]["iteration"] for state in reached]
 
     def times_gone_on(self):
         logs = self.folder.glob("results/tiny/logs/training/*/seed1.log")
