@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taskshare.config import Metric
-from taskshare.evaluation.intervals import Interval, Verdict, judge, student_interval
 from taskshare.evaluation.published import MEAN, PublishedRow
+from taskshare.statistics.intervals import Interval, Verdict, judge, student_interval
 
 Measured = dict[str, dict[int, dict[str, float]]]
 CellVerdict = Verdict | Literal["absent"]

@@ -8,11 +8,11 @@ from taskshare.config import Metric, Params, Table
 from taskshare.config.tasks import LANDMARK_POINTS, answers
 from taskshare.evaluation import rows
 from taskshare.evaluation.data_facts import minority_shares
-from taskshare.evaluation.intervals import Interval, student_interval
 from taskshare.evaluation.names import POINTS
 from taskshare.evaluation.published import MEAN, PublishedRow, PublishedTable
 from taskshare.evaluation.results import Results, check_one_precision, jobs_of_columns, task_metrics, task_of
 from taskshare.evaluation.rows import Accuracies, CellVerdict, ConstantCell, Measured, Row
+from taskshare.statistics.intervals import Interval, student_interval
 
 CONSTANT = "Constant predictor"
 METRICS: dict[Metric, str] = {

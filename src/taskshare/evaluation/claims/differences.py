@@ -16,6 +16,7 @@ from taskshare.evaluation.claims.judged import JudgedCell, Judgement, enabled_ex
 from taskshare.evaluation.landmarks import detected
 from taskshare.evaluation.results import Results, check_one_precision, jobs_of_columns, task_of
 from taskshare.evaluation.tables import column_names
+from taskshare.statistics.metrics import decide
 
 Name = TypeVar("Name", bound=str)
 
@@ -138,7 +139,7 @@ def _read(results: Results, job: Run, metric: Metric) -> Iterator[tuple[str, pd.
     scores = results.scores(job.name, job.seed)
     for task, part in () if scores is None else scores.groupby("task", sort=False):
         positive = part["label"].to_numpy() == 1
-        right = (part["score"].to_numpy() > 0.5) == positive  # reading 12
+        right = decide(part["score"].to_numpy()) == positive
         yield str(task), part["id"], positive if metric == "balanced_accuracy" else None, right
 
 

@@ -10,10 +10,10 @@ from statsmodels.stats.multitest import multipletests
 from taskshare.config import FeatureMaps, Params
 from taskshare.evaluation.claims.entries import FeaturesTest, Plan
 from taskshare.evaluation.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all, side
-from taskshare.evaluation.feature_similarity import SHARED, linear_cka
-from taskshare.evaluation.intervals import LEVEL
 from taskshare.evaluation.results import Results
 from taskshare.report.analyses.feature_maps import samples
+from taskshare.statistics.feature_similarity import SHARED, linear_cka
+from taskshare.statistics.intervals import LEVEL
 
 LEAST_SEEDS = 3
 

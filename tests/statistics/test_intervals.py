@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from taskshare.evaluation.intervals import Interval, judge, ratio_interval, student_interval
+from taskshare.statistics.intervals import Interval, judge, ratio_interval, student_interval
 
 
 def test_interval_of_two_seeds_by_hand():
