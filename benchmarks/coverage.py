@@ -8,10 +8,9 @@ from taskshare.statistics.simulation import Design, coverage
 SEEDS = (3, 5, 10)
 SPREADS = (0.0, 0.5, 1.0, 2.0, 4.0)
 DESIGNS = {
-    "1": {"images": (1, 1)},
+    "1": {"images": (1, 1), "persons": 2000},
     "1 to 20": {"images": (1, 20)},
     "20": {"images": (20, 20)},
-    "1, 2,000 persons": {"images": (1, 1), "persons": 2000},
     "1 to 20, 4 % positives": {"images": (1, 20), "positives": 0.04},
 }
 

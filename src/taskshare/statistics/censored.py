@@ -71,7 +71,7 @@ def censored_interval(values: Sequence[float], known: Sequence[Known]) -> Censor
         return centre + spread * found
 
     at_null = 2 * (cost((0 - centre) / spread) - best.fun)
-    statistic = math.sqrt(max((count - 1) * math.expm1(at_null / count), 0.0))
+    statistic = math.sqrt(max((count - 1) * math.expm1(min(at_null / count, 500.0)), 0.0))
     return CensoredInterval(
         centre + spread * float(best.x), end(-1), end(1), float(2 * stats.t.sf(statistic, count - 1))
     )
