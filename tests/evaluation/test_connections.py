@@ -73,11 +73,6 @@ def test_a_task_that_joined_later_gives_nothing_to_earlier_ones(toy, make_run, s
     assert (matrix(rows, 6, "magnitude")[2] > 0).all()
 
 
-def test_shares_of_a_target_sum_to_1():
-    alpha = np.array([[1.0, 0.2], [0.6, 1.0]])
-    np.testing.assert_allclose(connections.shares(alpha), [[1 / 1.6, 0.2 / 1.2], [0.6 / 1.6, 1 / 1.2]])
-
-
 def test_a_net_without_connections_is_refused(toy, make_run, saved, tmp_path):
     with pytest.raises(TaskshareError, match="has no connections; take a run with"):
         connections.measure(saved(make_run("hard")), toy, tmp_path, wanted_device="cpu")

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taskshare.evaluation.convergence import Reached
 from taskshare.evaluation.published import load_published
 from taskshare.evaluation.results import Results
 from taskshare.report import render
 from taskshare.report.analyses import analyses, drawing
 from taskshare.report.analyses.convergence import Learned, SeedRow
+from taskshare.statistics.learning_curves import Reached
 
 from .conftest import REPORTS, load_params, write_json, write_parquet
 

@@ -11,7 +11,6 @@ from markupsafe import Markup
 from taskshare import files
 from taskshare.config import GENERATED_OR_OFFICIAL, Params, Table
 from taskshare.evaluation import claims, data_facts, disclosure, provenance, rows, tables
-from taskshare.evaluation.intervals import LEVEL
 from taskshare.evaluation.plan_history import plan_history
 from taskshare.evaluation.published import (
     load_contradictions,
@@ -22,6 +21,7 @@ from taskshare.evaluation.published import (
 )
 from taskshare.evaluation.results import Results
 from taskshare.report import figures, sections
+from taskshare.statistics.intervals import LEVEL
 
 MINUS = "−"
 

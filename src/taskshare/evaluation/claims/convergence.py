@@ -10,9 +10,9 @@ from scipy import stats
 from taskshare.config import Convergence, Params
 from taskshare.evaluation.claims.entries import ConvergenceTest, Plan
 from taskshare.evaluation.claims.judged import CellVerdict, JudgedCell, Judgement, Verdict, enabled_experiment
-from taskshare.evaluation.convergence import Reached, reach
-from taskshare.evaluation.intervals import ratio_interval
 from taskshare.evaluation.results import Results
+from taskshare.statistics.intervals import ratio_interval
+from taskshare.statistics.learning_curves import Reached, reach
 
 
 def judge(params: Params, results: Results, test: ConvergenceTest, plan: Plan) -> Judgement:

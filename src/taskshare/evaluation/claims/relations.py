@@ -16,10 +16,10 @@ from taskshare.evaluation.claims.judged import (
     side,
     signed,
 )
-from taskshare.evaluation.intervals import student_interval
-from taskshare.evaluation.permutation import PermutationTest, group_contrast
-from taskshare.evaluation.relations import alpha_matrix, alpha_slope, contrast_test
 from taskshare.evaluation.results import Results
+from taskshare.statistics.connection_strengths import alpha_matrix, alpha_slope, contrast_test
+from taskshare.statistics.intervals import student_interval
+from taskshare.statistics.permutation import PermutationTest, group_contrast
 
 
 def judge(params: Params, results: Results, test: RelationsTest, plan: Plan) -> Judgement:

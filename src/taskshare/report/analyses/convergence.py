@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from taskshare.config import Convergence, Params, Run
-from taskshare.evaluation.convergence import TOLERANCE, Reached, reach, smoothed
-from taskshare.evaluation.intervals import RatioInterval, ratio_interval
 from taskshare.evaluation.results import Results
 from taskshare.report import figures, svg
 from taskshare.report.analyses import drawing as pictures
 from taskshare.report.figures import LegendEntry, Look
+from taskshare.statistics.intervals import RatioInterval, ratio_interval
+from taskshare.statistics.learning_curves import TOLERANCE, Reached, reach, smoothed
 
 QUANTITIES = ("iteration", "images", "seconds")
 ALONE, JOINING = "alone", "joining"

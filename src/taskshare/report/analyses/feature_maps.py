@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from taskshare.config import FeatureMaps, Params
-from taskshare.evaluation.feature_similarity import SHARED, explained_share, linear_cka
 from taskshare.evaluation.results import Results
 from taskshare.report.inline import png
+from taskshare.statistics.feature_similarity import SHARED, explained_share, linear_cka
 
 MAPS_SHOWN = 8
 TILE = 64

@@ -12,7 +12,6 @@ from taskshare.config import Landmarks, Params, Run
 from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.data.arrays import ImageArray
 from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
-from taskshare.evaluation.intervals import Interval, student_interval
 from taskshare.evaluation.landmarks import DETECTED, constant_errors, detected, points, to_original, turn
 from taskshare.evaluation.names import POINTS
 from taskshare.evaluation.results import Results
@@ -21,6 +20,7 @@ from taskshare.report import figures, svg
 from taskshare.report.analyses import drawing as pictures
 from taskshare.report.figures import LOOKS
 from taskshare.report.inline import png
+from taskshare.statistics.intervals import Interval, student_interval
 
 PROFILE_SHARE = 0.1
 """Part of the test faces that counts as profile faces: those that are turned most."""

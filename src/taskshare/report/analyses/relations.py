@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from taskshare.config import Connections
-from taskshare.evaluation.permutation import PermutationTest, group_contrast
-from taskshare.evaluation.relations import alpha_matrix, contrast_test
 from taskshare.report.analyses.response_maps import first_groups
+from taskshare.statistics.connection_strengths import alpha_matrix, contrast_test
+from taskshare.statistics.permutation import PermutationTest, group_contrast
 
 SIGNIFICANT = 0.05
 

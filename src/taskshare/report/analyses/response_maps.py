@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from taskshare.config import Params, ResponseMaps
-from taskshare.evaluation.grouping import PIXELS, agreement, cluster, l1_distances
-from taskshare.evaluation.permutation import PermutationTest
 from taskshare.evaluation.results import Results
 from taskshare.report import figures, svg
 from taskshare.report.analyses import drawing as pictures
+from taskshare.statistics.grouping import PIXELS, agreement, cluster, l1_distances
+from taskshare.statistics.permutation import PermutationTest
 
 
 @dataclass(frozen=True)
