@@ -1,4 +1,4 @@
-"""Rows of the report's tables: our means over seeds beside the printed numbers, in percent."""
+"""Rows of the report's tables: our means over seeds and the published numbers, in percent."""
 
 import dataclasses
 import math

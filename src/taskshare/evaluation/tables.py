@@ -150,7 +150,7 @@ def comparison_table(
         published: The paper's numbers; None for an experiment of the user's own.
         results: What has been run.
         synthetic: Whether any of its data are generated.
-        answers: Those of `results`, where another table has read some already.
+        answers: Those of `results`; without them the intervals take the test set as fixed.
         widest: Half width, in points, beyond which an interval is too wide to tell, by metric; none by default.
     """
     metric = experiment.metric
@@ -171,7 +171,6 @@ def comparison_table(
     first = params.spec(experiment.run_names[0])
     constant = (results.constant(first.dataset, first.variant) or {}) if experiment.constant else None
     tall = words.tall or len(columns) > WIDEST
-    answers = answers or Answers(results)
     answered = {label: _answered(answers, found, metric) for label, found in held_jobs.items()}
     balanced = None
     if metric == "accuracy":
@@ -246,8 +245,10 @@ def column_names(params: Params, experiment: Table, published: PublishedTable | 
     return [name for name in names if (task_of(name) in LANDMARK_POINTS) == (experiment.metric == "detection_rate")]
 
 
-def _answered(answers: Answers, jobs: Mapping[str, Sequence[Run]], metric: Metric) -> dict[str, Contributions]:
+def _answered(answers: Answers | None, jobs: Mapping[str, Sequence[Run]], metric: Metric) -> dict[str, Contributions]:
     """Return the contributions to a row's cells, by column."""
+    if answers is None:
+        return {}
     found = {column: answers.contributions(own, task_of(column), metric) for column, own in jobs.items()}
     return {column: part for column, part in found.items() if part is not None}
 

@@ -2,68 +2,113 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-
-import numpy as np
-from scipy import stats
+from dataclasses import dataclass, replace
 
 from taskshare.config import Convergence, Params
 from taskshare.evaluation.claims.entries import ConvergenceTest, Plan
 from taskshare.evaluation.claims.judged import CellVerdict, JudgedCell, Judgement, Verdict, enabled_experiment
 from taskshare.evaluation.results import Results
-from taskshare.statistics.intervals import ratio_interval
-from taskshare.statistics.learning_curves import Reached, reach
+from taskshare.statistics.censored import Known, censored_interval
+from taskshare.statistics.learning_curves import reach
 
 
 def judge(params: Params, results: Results, test: ConvergenceTest, plan: Plan) -> Judgement:
-    """Judge a claim by the ratio of what training alone and joining need, with its interval over seeds."""
+    """Judge a claim by the ratio of what training alone and joining need, with its interval over seeds.
+
+    A net that never reaches the error counts with the whole of its training, as a bound of the ratio.
+    """
     experiment = enabled_experiment(params, test.experiment, Convergence)
     absent = [JudgedCell(f"{what}, alone / incremental", "times") for what in ("iterations", "images", "seconds")]
     if experiment is None:
         return Judgement("not_run", "Not run.", absent, [test.experiment])
     alone, joining = (_reached(params, results, experiment, run) for run in (experiment.alone, experiment.incremental))
-    seeds = sorted(alone.keys() & joining.keys())
-    if not seeds:
+    pairs = [(alone[seed], joining[seed]) for seed in sorted(alone.keys() & joining.keys())]
+    if not pairs:
         return Judgement("not_run", "Not run.", absent, [test.experiment])
-    pairs = [(first, second) for seed in seeds if (first := alone[seed]) and (second := joining[seed])]
-    iterations = _ratio(absent[0], [first.iteration / second.iteration for first, second in pairs])
-    images = _ratio(absent[1], [first.images / second.images for first, second in pairs])
-    seconds = _ratio(absent[2], [first.seconds / second.seconds for first, second in pairs])
+    cells = [
+        _ratio(cell, [(first.amounts[what], second.amounts[what]) for first, second in pairs], _known(pairs))
+        for what, cell in enumerate(absent)
+    ]
     goal = f"a training error of {experiment.error:g}"
-    verdict, headline = _compare_ratio(iterations, test.bounds, goal, plan)
-    if len(pairs) < len(seeds):
-        verdict = "undecided"
-        reached = [sum(part[seed] is not None for seed in seeds) for part in (joining, alone)]
-        headline = f"Of {len(seeds)} nets each, {reached[0]} that joined and {reached[1]} alone reached {goal}."
+    verdict, headline = _compare_ratio(cells[0], test.bounds, goal, plan)
+    late = [sum(not net.reached for net in nets) for nets in zip(*pairs, strict=True)]
+    if any(late):
+        headline += (
+            f" Of {len(pairs)} nets each, {len(pairs) - late[1]} that joined and {len(pairs) - late[0]} alone reached "
+            "it; the others count with all of their training, as bounds."
+        )
     sides: dict[Verdict, CellVerdict] = {"holds": "supports", "does_not_hold": "contradicts"}
-    cells = [replace(iterations, verdict=sides.get(verdict, "undecided"))]
-    cells += [replace(cell, verdict="shown") for cell in (images, seconds)]
-    return Judgement(verdict, headline, cells, [test.experiment])
+    judged = replace(cells[0], verdict=sides.get(verdict, "undecided"))
+    shown = [replace(cell, verdict="shown") for cell in cells[1:]]
+    return Judgement(verdict, headline, [judged, *shown], [test.experiment])
 
 
-def _reached(params: Params, results: Results, experiment: Convergence, run_name: str) -> dict[int, Reached | None]:
-    """When a run's task reached the error, by seed; None where it never did, and no entry where it was not run."""
-    reached: dict[int, Reached | None] = {}
+@dataclass(frozen=True)
+class Time:
+    """What a net needed to reach the error, or all that it was trained for.
+
+    Attributes:
+        amounts: iterations, images and seconds.
+        reached: whether it reached the error.
+    """
+
+    amounts: tuple[float, float, float]
+    reached: bool
+
+
+def _reached(params: Params, results: Results, experiment: Convergence, run_name: str) -> dict[int, Time]:
+    """When a run's task reached the error, by seed; no entry where it was not run."""
+    times: dict[int, Time] = {}
     for job in params.jobs(run_name):
         history, timing = results.history(job.name, job.seed), results.timing(job.name, job.seed)
-        if experiment.task in job.trained_tasks and history is not None and timing is not None:
-            reached[job.seed] = reach(history, timing, experiment.task, experiment.error, experiment.smoothing_images)
-    return reached
+        if experiment.task not in job.trained_tasks or history is None or timing is None:
+            continue
+        found = reach(history, timing, experiment.task, experiment.error, experiment.smoothing_images)
+        last = history.iloc[-1]
+        whole = (float(last["iteration"]), float(last["images"]), float(timing["seconds"].iloc[-1]))
+        times[job.seed] = Time((found.iteration, found.images, found.seconds) if found else whole, found is not None)
+    return times
 
 
-def _ratio(cell: JudgedCell, ratios: Sequence[float]) -> JudgedCell:
-    """Geometric mean of ratios with its Student t interval, and the p-value of a ratio of 1."""
-    finite = [ratio for ratio in ratios if math.isfinite(ratio)]
-    interval = ratio_interval(finite)
-    if interval is None:
-        return cell
-    cell = replace(cell, effect=interval.mean, low=interval.low, high=interval.high, seeds=interval.count)
-    if interval.low is None:
-        return replace(cell, note="one seed: no interval")
-    # Ratios that are all the same have no t statistic.
-    same = len(set(finite)) == 1
-    p_value = float(interval.mean == 1) if same else float(stats.ttest_1samp(np.log(finite), 0.0).pvalue)
-    return replace(cell, p_value=p_value, adjusted=p_value)
+def _known(pairs: Sequence[tuple[Time, Time]]) -> list[Known | None]:
+    """Return how the ratio of each pair is known; None where neither net reached the error, which tells nothing."""
+    kinds: dict[tuple[bool, bool], Known] = {
+        (True, True): "exactly",
+        (False, True): "at_least",
+        (True, False): "at_most",
+    }
+    return [kinds.get((first.reached, second.reached)) for first, second in pairs]
+
+
+def _ratio(cell: JudgedCell, amounts: Sequence[tuple[float, float]], known: Sequence[Known | None]) -> JudgedCell:
+    """Geometric mean of ratios with its interval over seeds, and the p-value of a ratio of 1."""
+    told = [
+        (math.log(first / second), kind)
+        for (first, second), kind in zip(amounts, known, strict=True)
+        if kind and math.isfinite(first / second)
+    ]
+    exact = [value for value, kind in told if kind == "exactly"]
+    if not exact:
+        return replace(cell, seeds=len(told), note="no pair of nets that both reached the error")
+    if len(exact) == 1:
+        return replace(cell, effect=math.exp(exact[0]), seeds=1, note="one seed: no interval")
+    if len(set(told)) == 1:  # ratios that are all the same have no spread
+        ratio = math.exp(exact[0])
+        p_value = float(ratio == 1)
+        return replace(cell, effect=ratio, low=ratio, high=ratio, seeds=len(told), p_value=p_value, adjusted=p_value)
+    found = censored_interval([value for value, _ in told], [kind for _, kind in told])
+    assert found is not None
+    bounds = len(told) - len(exact)
+    return replace(
+        cell,
+        effect=math.exp(found.mean),
+        low=math.exp(found.low),
+        high=math.exp(found.high),
+        p_value=found.p_value,
+        adjusted=found.p_value,
+        seeds=len(told),
+        note=f"{bounds} of {len(told)} ratios are bounds" if bounds else "",
+    )
 
 
 def _compare_ratio(cell: JudgedCell, bounds: tuple[float, float], goal: str, plan: Plan) -> tuple[Verdict, str]:

@@ -64,7 +64,7 @@ def of_all(cells: Sequence[JudgedCell]) -> Verdict:
     """Return the verdict of a claim that holds only if every number that is not merely shown supports it."""
     if any(cell.verdict == "not_run" for cell in cells):
         return "not_run"
-    return verdicts.conjunction([cell.verdict for cell in cells if cell.verdict not in ("shown", "not_run")])
+    return verdicts.conjunction([side for cell in cells if (side := cell.verdict) != "shown" and side != "not_run"])
 
 
 def weakest(cells: Sequence[JudgedCell]) -> JudgedCell | None:

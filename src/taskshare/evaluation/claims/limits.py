@@ -34,9 +34,10 @@ def judge(params: Params, results: Results, test: LimitsTest) -> Judgement:
         ),
     ]
     headline = (
-        f"With α = identity the outputs differ from those of single-task nets by {first:.1g} at most if each subnet "
+        f"At α = 1 to a task's own layers and 0 to all others, the outputs differ from those of single-task nets by "
+        f"{first:.1g} at most if each subnet "
         f"computes its first layer by itself, and by {joined:.1g} if one convolution computes all of them, as in "
-        f"training. With equal α the gradients differ from hard sharing's by a share of {second:.1g} at most; rounding "
-        f"can make {bound:.1g}."
+        f"training. At α = 1/n for all n tasks the gradients differ from hard sharing's by a share of {second:.1g} at "
+        f"most; rounding can make {bound:.1g}."
     )
     return Judgement(of_all(cells), headline, cells, [test.experiment])
