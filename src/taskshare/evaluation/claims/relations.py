@@ -40,7 +40,7 @@ def judge(params: Params, results: Results, test: RelationsTest, plan: Plan) -> 
     interval = student_interval([group_contrast(matrix(table), groups) for table in tables])
     assert interval is not None
     known = interval.half_width is not None
-    note = f"permutation test: p = {permuted.p_value:.3f}, 1 of {permuted.partitions} groupings at least"
+    note = f"permutation test: p = {permuted.p_value:.3f}; it cannot be below 1 of {permuted.partitions} groupings"
     if len(tables) < plan.least_seeds:
         note += f"; fewer than {plan.least_seeds} seeds decide nothing"
     elif abs(interval.mean) < test.least:
