@@ -194,13 +194,15 @@ def evaluate(
     device: DeviceOption = "auto",
 ) -> None:
     """Measure balanced accuracy and landmarks on the run's own test images, or on any source of the same layout."""
-    from taskshare.evaluation import outside, scoring
+    from taskshare.evaluation import scoring
 
     if (prepared is None) == (source is None):
         raise TaskshareError("evaluate: give either --prepared or --source")
     if prepared is not None:
         metrics = scoring.evaluate(checkpoint, prepared, split, out or checkpoint.parent, device)
     else:
+        from taskshare.evaluation import outside  # reads image files, which scoring does not
+
         assert source is not None
         metrics = outside.evaluate_source(checkpoint, source, split, out, on_bad_image, device)
     for task, measured in metrics["tasks"].items():
