@@ -1,6 +1,7 @@
 """The command line: what every rule calls, and what a person calls without the workflow."""
 
 import errno
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -208,6 +209,9 @@ def evaluate(
     for task, measured in metrics["tasks"].items():
         if "detection_rate" in measured:
             print(f"{task}: found in {100 * measured['detection_rate']:.2f} % of {measured['images']} images")
+        elif math.isnan(measured["balanced_accuracy"]):
+            images = measured["positives"] + measured["negatives"]
+            print(f"{task}: balanced accuracy undefined: all {images} images have the same label")
         else:
             print(
                 f"{task}: balanced accuracy {100 * measured['balanced_accuracy']:.2f} %, "
@@ -305,12 +309,13 @@ def predict(
     landmarks: Annotated[
         Path | None, typer.Option(help="landmarks by file name, as list_landmarks_align_celeba.txt or CSV")
     ] = None,
+    on_bad_image: Annotated[Literal["stop", "skip"], typer.Option(help="stop or skip")] = "stop",
     device: DeviceOption = "auto",
 ) -> None:
     """Predict every task of a checkpoint for a folder of images."""
     from taskshare.evaluation import outside
 
-    outside.predict(checkpoint, images, landmarks, out, device)
+    outside.predict(checkpoint, images, landmarks, out, device, on_bad_image)
 
 
 @verb

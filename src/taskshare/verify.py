@@ -70,7 +70,7 @@ class _Evaluation:
         self.scores = cast(pd.DataFrame, stored.scores(run.name, run.seed))
         self.landmarks = stored.landmarks(run.name, run.seed)
         stored.metrics(run.name, run.seed)  # raises if damaged
-        self.metrics = cast(dict[str, Any], files.read_json(results / "evaluation" / run.key / METRICS))
+        self.metrics = cast(dict[str, Any], files.read_metrics(results / "evaluation" / run.key / METRICS))
 
 
 def verify(

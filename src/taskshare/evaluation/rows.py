@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ from taskshare.statistics.intervals import Interval, crossed, student_interval
 from taskshare.statistics.verdicts import Standing, standing
 
 Measured = dict[str, dict[int, dict[str, float]]]
-CellVerdict = Standing | Literal["absent"]
+CellVerdict = Standing | Literal["absent", "undefined"]
 STANDARD_ERRORS: dict[Metric, str] = {
     "balanced_accuracy": "standard_error",
     "accuracy": "accuracy_standard_error",
@@ -89,6 +89,7 @@ def row(
     metric: Metric,
     answered: Mapping[str, Contributions],
     widest: float | None = None,
+    undefined: Collection[str] = (),
 ) -> Row:
     """Return a row of a table.
 
@@ -102,6 +103,7 @@ def row(
         metric: What the cells hold.
         answered: Contributions of the test persons to `metric`, by column.
         widest: Half width, in points, beyond which an interval is too wide to tell.
+        undefined: The columns that were measured without a result, since all test images have one label.
     """
     comparable = printed.comparable if printed else True
     cells = []
@@ -112,6 +114,8 @@ def row(
         known = [found[STANDARD_ERRORS[metric]] for found in seeds.values() if STANDARD_ERRORS[metric] in found]
         standard_error = 100 * sum(known) / len(known) if known else None
         verdict: CellVerdict = standing(paper, ours, widest, comparable) if column in held else "absent"
+        if ours is None and column in undefined:
+            verdict = "undefined"
         cells.append(Cell(column, paper, ours, standard_error, verdict))
     complete = len(held) == len(columns)
     paper_mean = printed_mean(printed, columns, whole=True)

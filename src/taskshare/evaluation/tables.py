@@ -1,7 +1,7 @@
 """Published tables beside our numbers, ready for the templates. All numbers are in percent or percentage points."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from taskshare.config import Metric, Params, Run, Table
@@ -124,6 +124,7 @@ class ComparisonTable:
             "below": "ours below",
             "above": "ours above",
             "incomparable": "not comparable",
+            "undefined": "undefined",
             "single": "with one seed and so undecided",
             "not_run": "not run",
         }
@@ -176,7 +177,8 @@ def comparison_table(
     if metric == "accuracy":
         both = {label: _answered(answers, found, "balanced_accuracy") for label, found in held_jobs.items()}
         known = {label: task_metrics(params, results, run, held[label]) for label, run in runs.items()}
-        balanced = _numbers(runs, known, held, columns, constant, both)
+        unknown = {label: task_metrics(params, results, run, held[label], defined=False) for label, run in runs.items()}
+        balanced = _numbers(runs, known, held, columns, constant, both, unknown)
     bound = (widest or {}).get(metric)
     return ComparisonTable(
         id=name,
@@ -201,6 +203,7 @@ def comparison_table(
                 metric,
                 answered[label],
                 bound,
+                task_metrics(params, results, runs[label], held[label], metric, defined=False),
             )
             for label in runs
         ],
@@ -275,12 +278,23 @@ def _numbers(
     columns: Mapping[str, str],
     constant: Mapping[str, Mapping[str, float]] | None,
     answered: Mapping[str, Mapping[str, Contributions]],
+    undefined: Mapping[str, Collection[str]],
 ) -> Numbers:
     """Balanced accuracies of a table of accuracies; nothing of them is printed."""
     metric: Metric = "balanced_accuracy"
     return Numbers(
         [
-            rows.row(label, runs[label], None, measured[label], held[label], columns, metric, answered[label])
+            rows.row(
+                label,
+                runs[label],
+                None,
+                measured[label],
+                held[label],
+                columns,
+                metric,
+                answered[label],
+                undefined=undefined[label],
+            )
             for label in runs
         ],
         [] if constant is None else rows.constant_cells(constant, columns, metric),

@@ -135,6 +135,10 @@ class ColumnsObjective(Objective):
         parts = []
         for task in self.tasks:
             if task == LANDMARKS:
+                if PREPARED_LANDMARKS[0] not in table:
+                    raise TaskshareError(
+                        f"{run.key}: {run.dataset} has no landmarks to learn; add their file to the source"
+                    )
                 points = table[list(PREPARED_LANDMARKS)].to_numpy(np.float32)
                 parts.append(to_fractions(points.reshape(-1, 5, 2), run.variant.size).reshape(-1, 10))
             else:
