@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from taskshare import files
 from taskshare.config import Metric, Params, Run, Selection, Split
+from taskshare.config.run import job_name
 from taskshare.config.tasks import task_of_answer
 from taskshare.errors import TaskshareError
 from taskshare.graph import (
@@ -153,7 +154,7 @@ def jobs_of_columns(params: Params, run_names: Sequence[str], columns: Iterable[
             for part, tasks in spec.jobs.items():
                 answered = task in tasks or task_of_answer(task, tasks, params.datasets[spec.dataset].labels)
                 if column not in found and answered and (not group or not spec.groups or part == group):
-                    name = f"{run_name}.{part}" if part else run_name
+                    name = job_name(run_name, part)
                     found[column] = [job for job in jobs if job.name == name]
     return found
 
