@@ -28,7 +28,7 @@ from taskshare.config.experiments import (
 from taskshare.config.loading import explain, json_schema, load, validate
 from taskshare.config.network import AnyNetwork, Network, Stitch, Transfer, VggNetwork
 from taskshare.config.params import Params
-from taskshare.config.run import SELECTIONS, CostsInput, Parent, Run, RunSpec, Selection, Start, Training
+from taskshare.config.run import SELECTIONS, Parent, Run, RunSpec, Selection, Start, Training
 
 __all__ = [
     "ALONE",
@@ -41,7 +41,6 @@ __all__ = [
     "Connections",
     "Convergence",
     "Costs",
-    "CostsInput",
     "Dataset",
     "Entry",
     "Experiment",

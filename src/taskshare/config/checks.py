@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from taskshare.config.experiments import (
     ALONE,
@@ -121,17 +121,14 @@ def check_experiments(params: "Params") -> None:
     """Check every experiment against the runs that fill it."""
     for name, experiment in params.experiments.items():
         _check_experiment(params, f"experiments.{name}", experiment)
-    places: dict[str, int] = {}
+    measured: dict[tuple[str, str], dict[str, Any]] = {}
     for name, entry in params.enabled(Entry).items():
-        match entry:
-            case ResponseMaps(run=run, layer=place):
-                key = "layer"
-            case FeatureMaps(run=run, block=place):
-                key = "block"
-            case _:
-                continue
-        if places.setdefault(run, place) != place:
-            raise ValueError(f"experiments.{name}.{key}: the maps of {run} are measured on one {key}; take the same")
+        settings = entry.measured_with(params)
+        for job in entry.measured_jobs(params):
+            kind = entry.measurement.kind if entry.measurement else ""
+            if measured.setdefault((kind, job.name), settings) != settings:
+                words = kind.replace("_", " "), " or ".join(settings)
+                raise ValueError(f"experiments.{name}: the {words[0]} of {job.name} are measured with one {words[1]}; take the same")
 
 
 def _check_experiment(params: "Params", where: str, experiment: Experiment) -> None:

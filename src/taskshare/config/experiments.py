@@ -1,20 +1,69 @@
 """What params.yaml says of experiments: which runs fill which table or figure."""
 
 import itertools
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from pydantic import Discriminator, Field, Tag
 
 from taskshare.config.base import Model, Name, PositiveInt, kind_or_table
-from taskshare.config.run import Optimiser
+from taskshare.config.data import Split
+from taskshare.config.run import Optimiser, Run
+
+if TYPE_CHECKING:
+    from taskshare.config.params import Params
 
 Groups = dict[Name, Annotated[list[str], Field(min_length=1)]]
 
 
+class Measurement(NamedTuple):
+    """What a kind of experiment measures of a job, beside its scores, and writes into one file.
+
+    Attributes:
+        kind: of experiment that measures it, which is the name of the file too.
+        ending: of the file.
+        split: of the prepared images that are looked at; None for none.
+        images: how many of them; None for all.
+        weights: whether trained weights are needed, or the run's initial ones are meant.
+        alone: whether the job has the machine to itself, since it measures times.
+    """
+
+    kind: str
+    ending: str
+    split: Split | None = None
+    images: int | None = None
+    weights: bool = True
+    alone: bool = False
+
+    @property
+    def file(self) -> str:
+        """Name of the file."""
+        return f"{self.kind}.{self.ending}"
+
+
 class Entry(Model):
-    """What every experiment has."""
+    """What every experiment has.
+
+    `measurement` says what it measures of nets, and `data_files` which prepared files are read when its results are
+    summarised.
+    """
+
+    measurement: ClassVar[Measurement | None] = None
+    data_files: ClassVar[tuple[str, ...]] = ()
 
     enabled: bool = True
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of all runs that are needed."""
+        raise NotImplementedError
+
+    def measured_jobs(self, params: "Params") -> list[Run]:
+        """Return the jobs that are measured: all of the runs, or none."""
+        return [job for name in self.run_names for job in params.jobs(name)] if self.measurement else []
+
+    def measured_with(self, params: "Params") -> dict[str, Any]:
+        """Return what the measurement depends on beside the net, as plain JSON."""
+        return {}
 
 
 Kind = TypeVar("Kind", bound=Entry)
@@ -56,6 +105,9 @@ class Table(Entry):
 class ResponseMaps(Entry):
     """Response-contrast maps, co-occurrence, and the groups that follow from them (Fang 2017, section 2, Figure 2)."""
 
+    measurement = Measurement("response_maps", "parquet", "train")
+    data_files = ("train.parquet",)
+
     kind: Literal["response_maps"]
     run: str = Field(description="a run with hard sharing")
     layer: Annotated[int, Field(ge=1, le=5)] = Field(default=5, description="whose maps are compared (reading 22)")
@@ -66,9 +118,15 @@ class ResponseMaps(Entry):
         """Names of all runs that are needed."""
         return [self.run]
 
+    def measured_with(self, params: "Params") -> dict[str, Any]:
+        """Return the layer whose maps are measured."""
+        return {"layer": self.layer}
+
 
 class Connections(Entry):
     """Learned task transfer connections (Fang 2017, section 4.3, Figures 4 and 5)."""
+
+    measurement = Measurement("connections", "parquet", "train", images=512)
 
     kind: Literal["connections"]
     run: str = Field(description="a run with the dynamic scheme")
@@ -85,6 +143,8 @@ class Connections(Entry):
 class Removal(Entry):
     """Shares of the connections before and after tasks are removed (Fang 2017, section 4.3, Table 6)."""
 
+    measurement = Connections.measurement
+
     kind: Literal["removal"]
     after: str = Field(description="a run whose parent lost tasks")
     layer: Annotated[int, Field(ge=1, le=6)] = 6
@@ -93,6 +153,10 @@ class Removal(Entry):
     def run_names(self) -> list[str]:
         """Names of all runs that are needed."""
         return [self.after]
+
+    def measured_jobs(self, params: "Params") -> list[Run]:
+        """Return the jobs of the run and of its ancestors."""
+        return [job for name in params.lineage(self.after) for job in params.jobs(name)]
 
 
 class Convergence(Entry):
@@ -114,6 +178,8 @@ class Convergence(Entry):
 class Landmarks(Entry):
     """Landmarks found by some nets: examples, errors and their cumulative curve (Matsui 2019, Figure 4, eq 2)."""
 
+    data_files = ("train.parquet", "test.parquet", "test.npy")
+
     kind: Literal["landmarks"]
     rows: dict[str, str] = Field(min_length=1, description="row label: name of a run that finds landmarks")
     faces: PositiveInt = Field(default=8, description="examples, half of them profile faces")
@@ -127,6 +193,8 @@ class Landmarks(Entry):
 class FeatureMaps(Entry):
     """Feature maps of the shared column and of the task columns of a separation net (Matsui 2019, Figure 6)."""
 
+    measurement = Measurement("feature_maps", "safetensors", "test")
+
     kind: Literal["feature_maps"]
     run: str = Field(description="a run with the separation scheme whose columns start at the image")
     block: PositiveInt = Field(default=1, description="whose last convolution is shown")
@@ -136,6 +204,10 @@ class FeatureMaps(Entry):
         """Names of all runs that are needed."""
         return [self.run]
 
+    def measured_with(self, params: "Params") -> dict[str, Any]:
+        """Return the block whose maps are measured."""
+        return {"block": self.block}
+
 
 SHARED, ALONE = "Hard sharing", "One net per task"
 """Labels of two rows of every costs experiment."""
@@ -143,6 +215,8 @@ SHARED, ALONE = "Hard sharing", "One net per task"
 
 class Costs(Entry):
     """Parameters, FLOPs and times of shared and separate nets against one net per task (Matsui 2019, section 1)."""
+
+    measurement = Measurement("costs", "json", weights=False, alone=True)
 
     kind: Literal["costs"]
     shared: str = Field(description="a vgg run with hard sharing; one net per task is its net with one task each")
@@ -153,6 +227,25 @@ class Costs(Entry):
     def run_names(self) -> list[str]:
         """Names of all runs that are needed."""
         return [self.shared, *self.separation.values()]
+
+    def measured_jobs(self, params: "Params") -> list[Run]:
+        """Return the first job of hard sharing: all nets are measured at once, and no seed costs more than another."""
+        return [next(params.jobs(self.shared))]
+
+    def measured_with(self, params: "Params") -> dict[str, Any]:
+        """Return what is compared: by label the runs whose nets are needed together, and the size of a batch."""
+        (first,) = self.measured_jobs(params)
+        nets = {SHARED: [first]}
+        for label, run_name in self.separation.items():
+            jobs = list(params.jobs(run_name))
+            nets[label] = [job for job in jobs if job.seed == jobs[0].seed]
+        nets[ALONE] = [
+            first.model_copy(update={"name": f"{first.name}.{task}", "tasks": [task]}) for task in first.tasks
+        ]
+        content = {
+            label: [run.model_dump(mode="json", exclude_defaults=True) for run in runs] for label, runs in nets.items()
+        }
+        return {"batch_size": self.batch_size, "nets": content}
 
 
 class Architecture(Entry):
@@ -169,6 +262,8 @@ class Architecture(Entry):
 
 class Limits(Entry):
     """The dynamic net at its two limits: single-task nets, and hard sharing (Fang 2017, section 3)."""
+
+    measurement = Measurement("limits", "json", "train", images=36, weights=False)
 
     kind: Literal["limits"]
     run: str = Field(description="a run with the dynamic scheme")

@@ -150,13 +150,6 @@ class RunSpec(RunEntry):
         return self.groups or {"": self.tasks}
 
 
-class CostsInput(Model):
-    """What `taskshare costs` compares: by label the runs whose nets are needed together."""
-
-    batch_size: PositiveInt
-    nets: dict[str, Annotated[list["Run"], Field(min_length=1)]]
-
-
 class Start(Model):
     """How a job starts from its parent's weights of the same seed."""
 

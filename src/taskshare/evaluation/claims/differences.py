@@ -13,7 +13,7 @@ from taskshare.errors import TaskshareError
 from taskshare.evaluation.bootstrap import Answers, Contrast, Estimate, Term, paired_bootstrap
 from taskshare.evaluation.claims.entries import AnyTest, Comparison, DifferenceTest, Plan, TableRow
 from taskshare.evaluation.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all, side, signed, weakest
-from taskshare.evaluation.landmarks import detected
+from taskshare.evaluation.landmark_errors import detected
 from taskshare.evaluation.results import Results, check_one_precision, jobs_of_columns, task_of
 from taskshare.evaluation.tables import column_names
 

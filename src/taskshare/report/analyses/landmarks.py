@@ -13,7 +13,7 @@ from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.data.arrays import ImageArray
 from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
 from taskshare.evaluation.intervals import Interval, student_interval
-from taskshare.evaluation.landmarks import DETECTED, constant_errors, detected, points, to_original, turn
+from taskshare.evaluation.landmark_errors import DETECTED, constant_errors, detected, points, to_original, turn
 from taskshare.evaluation.names import POINTS
 from taskshare.evaluation.results import Results
 from taskshare.evaluation.tables import CONSTANT
