@@ -3,14 +3,14 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from taskshare.config import Params, Run
 from taskshare.config.base import Model
 from taskshare.errors import TaskshareError
-from taskshare.evaluation.claims.entries import AnyTest, Plan
+from taskshare.evaluation.claims.entries import Plan
 from taskshare.evaluation.claims.judged import Judgement
 from taskshare.evaluation.published import Published
 from taskshare.evaluation.results import Results
@@ -19,7 +19,11 @@ from taskshare.evaluation.results import Results
 class Part(BaseModel):
     """A part of a summary: plain numbers, strings and lists, unchanged by a round trip through JSON."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Number = Annotated[float | None, BeforeValidator(lambda value: None if value != value else value)]
+"""A number; None for what is not a number, as a mean of what a diverged net says."""
 
 
 class Settings(Model):
@@ -98,7 +102,7 @@ class Kind(ABC):
         """
 
     @staticmethod
-    def judge(params: Params, results: Results, test: AnyTest, plan: Plan) -> Judgement:
+    def judge(params: Params, results: Results, test: Any, plan: Plan) -> Judgement:
         """Judge a claim by the results of this kind.
 
         Args:
