@@ -1,21 +1,33 @@
 """Whether tasks of one group are more strongly connected than tasks of different groups (Fang 2017, section 4.3)."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from taskshare.config import Connections
+from taskshare.config import Connections, Params
+from taskshare.evaluation.claims.entries import Plan, RelationsTest
+from taskshare.evaluation.claims.judged import (
+    CellVerdict,
+    JudgedCell,
+    Judgement,
+    enabled_experiment,
+    of_all,
+    side,
+    signed,
+)
+from taskshare.evaluation.intervals import student_interval
+from taskshare.evaluation.kinds.kind import Part
+from taskshare.evaluation.kinds.task_groups import grouped_tasks
 from taskshare.evaluation.permutation import PermutationTest, group_contrast
-from taskshare.evaluation.relations import alpha_matrix, contrast_test
-from taskshare.report.analyses.response_maps import first_groups
+from taskshare.evaluation.relations import alpha_matrix, alpha_slope, contrast_test
+from taskshare.evaluation.results import Results
 
 SIGNIFICANT = 0.05
 
 
-@dataclass(frozen=True)
-class LayerRelation:
+class LayerRelation(Part):
     """Mean alpha of one layer, mean over seeds, within the groups and between them."""
 
     layer: int
@@ -23,8 +35,7 @@ class LayerRelation:
     between: float
 
 
-@dataclass(frozen=True)
-class Relations:
+class Relations(Part):
     """Alpha within and between groups, and the test at one layer.
 
     Attributes:
@@ -49,7 +60,7 @@ def relations(kept: pd.DataFrame, experiment: Connections) -> Relations | None:
         kept: connections.parquet of every seed, with a column `seed`.
         experiment: its groups, and the layer that is tested.
     """
-    tasks, groups = first_groups(experiment.groups, set(kept["source"]))
+    tasks, groups = grouped_tasks(experiment.groups, set(kept["source"]))
     same = groups[:, None] == groups[None, :]
     pairs = ~np.eye(len(tasks), dtype=bool)
     if not (same & pairs).any() or same.all():
@@ -58,16 +69,19 @@ def relations(kept: pd.DataFrame, experiment: Connections) -> Relations | None:
     layers = []
     for layer in sorted(kept["layer"].unique().tolist()):
         alpha = alpha_matrix(kept, tasks, layer)
-        layers.append(LayerRelation(layer, float(alpha[same & pairs].mean()), float(alpha[~same].mean())))
+        within, between = float(alpha[same & pairs].mean()), float(alpha[~same].mean())
+        layers.append(LayerRelation(layer=layer, within=within, between=between))
     tested = kept[kept["layer"] == experiment.layer]
     if tested.empty:
-        return Relations(layers, experiment.layer, None, {}, f"Layer {experiment.layer} is not joined: no test.")
+        reading = f"Layer {experiment.layer} is not joined: no test."
+        return Relations(layers=layers, layer=experiment.layer, test=None, seeds={}, reading=reading)
     test = contrast_test(alpha_matrix(tested, tasks, experiment.layer), groups)
     seeds = {
         seed: group_contrast(alpha_matrix(tested[tested["seed"] == seed], tasks, experiment.layer), groups)
         for seed in tested["seed"].unique().tolist()
     }
-    return Relations(layers, experiment.layer, test, seeds, _reading(layers, experiment.layer, test, seeds))
+    reading = _reading(layers, experiment.layer, test, seeds)
+    return Relations(layers=layers, layer=experiment.layer, test=test, seeds=seeds, reading=reading)
 
 
 def _reading(layers: list[LayerRelation], layer: int, test: PermutationTest, seeds: dict[int, float]) -> str:
@@ -82,3 +96,52 @@ def _reading(layers: list[LayerRelation], layer: int, test: PermutationTest, see
     )
     text += ", so nothing can be significant here." if test.smallest_p > SIGNIFICANT else "."
     return f"{text} The difference is largest at layer {clearest.layer}."
+
+
+def judge(params: Params, results: Results, test: RelationsTest, plan: Plan) -> Judgement:
+    """Judge a claim by an exact permutation test of the groups."""
+    experiment = enabled_experiment(params, test.experiment, Connections)
+    absent = JudgedCell("α within − between groups", "alpha")
+    if test.statistic == "trend":
+        absent = JudgedCell("rise of α within − between groups", "alpha per layer")
+    jobs = params.jobs(experiment.run) if experiment else ()
+    tables = [table for job in jobs if (table := results.measured(Connections, job.name, job.seed)) is not None]
+    layers = set(tables[0]["layer"]) if tables else set()
+    if experiment is None or (len(layers) < 2 if test.statistic == "trend" else experiment.layer not in layers):
+        return Judgement("not_run", "Not run.", [absent], [test.experiment])
+    tasks, groups = grouped_tasks(experiment.groups, set(tables[0]["source"]))
+
+    def matrix(rows: pd.DataFrame) -> np.ndarray:
+        return alpha_slope(rows, tasks) if test.statistic == "trend" else alpha_matrix(rows, tasks, experiment.layer)
+
+    mean = matrix(pd.concat(tables))
+    found, opposite = contrast_test(mean, groups), contrast_test(mean, groups, sign=-1)
+    spread = student_interval([group_contrast(matrix(table), groups) for table in tables])
+    known = spread is not None and spread.half_width is not None
+    cell = replace(
+        absent,
+        verdict=_verdict(found, opposite, len(tables), test, plan),
+        effect=found.statistic,
+        low=spread.low if spread and known else None,
+        high=spread.high if spread and known else None,
+        p_value=found.p_value,
+        adjusted=found.p_value,
+        seeds=len(tables),
+        note=f"smallest p that is possible: {found.smallest_p:.3f}, 1 of {found.partitions} groupings"
+        + (f"; fewer than {plan.least_seeds} seeds decide nothing" if len(tables) < plan.least_seeds else ""),
+    )
+    headline = f"On layer {experiment.layer}, α within the groups less α between them is {signed(found.statistic, 3)}"
+    if test.statistic == "trend":
+        headline = f"From layer to layer, α within less between the groups changes by {signed(found.statistic, 4)}"
+    headline += f"; exact p = {found.p_value:.3f} among {found.partitions} groupings"
+    if found.smallest_p > plan.significance:
+        headline += f", and p cannot be below {found.smallest_p:.2f}, so this test cannot decide"
+    return Judgement(of_all([cell]), f"{headline}.", [cell], [test.experiment])
+
+
+def _verdict(
+    found: PermutationTest, opposite: PermutationTest, seeds: int, test: RelationsTest, plan: Plan
+) -> CellVerdict:
+    """Say what the contrast says of its claim; one that is smaller than the least that counts decides nothing."""
+    p_value = min(found.p_value, opposite.p_value)
+    return side(p_value, p_value, found.statistic, seeds, plan) if abs(found.statistic) >= test.least else "undecided"
