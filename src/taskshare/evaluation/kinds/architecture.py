@@ -193,8 +193,11 @@ def _same(size: int, layers: list[LayerRow], heads: list[HeadRow], published: Pu
     convolutions = all(
         row.ours is not None
         and row.published is not None
-        and (row.ours.channels, row.ours.pool, KERNEL) == (row.published.channels, row.published.pool, row.published.kernel)
+        and (row.ours.channels, row.ours.pool, KERNEL)
+        == (row.published.channels, row.published.pool, row.published.kernel)
         for row in layers
     )
-    fully_connected = all((head.units, head.outputs) == (head.published_units, head.published_outputs) for head in heads)
+    fully_connected = all(
+        (head.units, head.outputs) == (head.published_units, head.published_outputs) for head in heads
+    )
     return convolutions and fully_connected and size == published.input.size

@@ -13,9 +13,18 @@ from taskshare.evaluation.claims.judged import JudgedCell, Judgement, enabled_ex
 from taskshare.evaluation.feature_similarity import SHARED, linear_cka
 from taskshare.evaluation.intervals import LEVEL
 from taskshare.evaluation.results import Results
-from taskshare.report.analyses.feature_maps import samples
 
 LEAST_SEEDS = 3
+
+
+def samples(params: Params, experiment: FeatureMaps, results: Results) -> dict[int, dict[str, np.ndarray]]:
+    """Return the features (S, C) by seed and source, the shared column first, at places that are the same for all."""
+    found = {}
+    for job in params.jobs(experiment.run):
+        maps = results.measured(FeatureMaps, job.name, job.seed)
+        if maps is not None:
+            found[job.seed] = {source: maps[f"sample.{source}"] for source in (SHARED, *job.tasks)}
+    return found
 
 
 def judge(params: Params, results: Results, test: FeaturesTest, plan: Plan) -> Judgement:

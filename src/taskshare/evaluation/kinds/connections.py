@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from taskshare.config import Connections, Network, Params, Run
@@ -237,9 +236,7 @@ def _training_reading(task: str, end: pd.Series, companions: Sequence[str]) -> s
         f"{100 / len(end):.1f} %."
     )
     if companions:
-        places = [
-            f"{place} ({spoken(other)})" for place, other in enumerate(end.index, 1) if other in companions
-        ]
+        places = [f"{place} ({spoken(other)})" for place, other in enumerate(end.index, 1) if other in companions]
         text += f" Of the {len(end)} others, its own group holds place {' and '.join(places)}."
     return text
 

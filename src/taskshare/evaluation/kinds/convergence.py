@@ -2,45 +2,65 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from statistics import fmean
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from taskshare.config import Convergence, Params, Run
-from taskshare.evaluation.convergence import TOLERANCE, Reached, reach, smoothed
+from taskshare.evaluation.claims.entries import ConvergenceTest, Plan
+from taskshare.evaluation.claims.judged import CellVerdict, JudgedCell, Judgement, Verdict, enabled_experiment
+from taskshare.evaluation.convergence import TOLERANCE, reach, smoothed
 from taskshare.evaluation.intervals import RatioInterval, ratio_interval
+from taskshare.evaluation.kinds.kind import Kind, Number, Part
+from taskshare.evaluation.names import spoken
+from taskshare.evaluation.published import Published, PublishedRatio
 from taskshare.evaluation.results import Results
-from taskshare.report import figures, svg
-from taskshare.report.analyses import drawing as pictures
-from taskshare.report.figures import LegendEntry, Look
+from taskshare.evaluation.thinning import thin_out
+from taskshare.graph import METRICS
 
 QUANTITIES = ("iteration", "images", "seconds")
 ALONE, JOINING = "alone", "joining"
 LEVELS = (0.3, 0.2, 0.15)
-LOOK: dict[str, Look] = {ALONE: ("#2288cc", "--"), JOINING: ("#d9660a", "-")}
 
 
-@dataclass(frozen=True)
-class Learned:
+class Mark(Part):
+    """Where an error was reached: the update, images trained on and seconds by then; None where not recorded."""
+
+    iteration: int
+    images: int
+    seconds: Number
+
+
+class Curve(Part):
+    """A smoothed training error, 0 to 1, by iteration, of as many points as a picture shows."""
+
+    iteration: list[int]
+    error: list[float]
+
+
+class Learned(Part):
     """How one seed of a run learned the task.
 
     Attributes:
+        curve: the smoothed training error.
         reached: where the smoothed training error fell to the mark; None if it did not.
         at_once: whether it was there with the first average over enough images, and perhaps earlier.
         final: the last smoothed training error, 0 to 1.
         test_error: 1 - balanced accuracy on the test split; None where not evaluated.
     """
 
-    reached: Reached | None
+    curve: Curve
+    reached: Mark | None
     at_once: bool
     final: float
     test_error: float | None
 
 
-@dataclass(frozen=True)
-class SeedRow:
+class SeedRow(Part):
     """One seed; None for a run that has not been run."""
 
     seed: int
@@ -51,20 +71,18 @@ class SeedRow:
         """How many times less joining needs than alone; None unless both reached the error and recorded this."""
         if not (self.alone and self.joining and self.alone.reached and self.joining.reached):
             return None
-        ratio: float = getattr(self.alone.reached, quantity) / getattr(self.joining.reached, quantity)
-        return None if math.isnan(ratio) else ratio
+        alone, joining = (getattr(own.reached, quantity) for own in (self.alone, self.joining))
+        return None if alone is None or joining is None else float(alone / joining)
 
 
-@dataclass(frozen=True)
-class Level:
+class Level(Part):
     """How much sooner a training error is reached, in iterations; None where no seed reached it in both runs."""
 
     error: float
     ratio: RatioInterval | None
 
 
-@dataclass(frozen=True)
-class ShownConvergence:
+class ConvergenceSummary(Part):
     """What is shown of a `convergence` experiment.
 
     Attributes:
@@ -73,86 +91,136 @@ class ShownConvergence:
         task: the task.
         error: the mark, 0 to 1.
         smoothing_images: images that an error is averaged over.
-        legend: how the two runs' lines look.
-        picture: the smoothed errors.
+        means: the mean curve over seeds of each run that has been run.
         rows: by seed.
         ratios: of iterations, images and seconds; those without a seed are left out.
         levels: ratios of iterations to other errors, the largest first, the mark among them.
-        printed_ratio: the paper's; None if none is given.
+        published_ratio: the paper's; None if none is given.
         reading: what this says.
     """
 
+    kind: Literal["convergence"] = "convergence"
     alone: str
     joining: str
     task: str
     error: float
     smoothing_images: int
-    legend: list[LegendEntry]
-    picture: str
+    means: dict[str, Curve]
     rows: list[SeedRow]
     ratios: dict[str, RatioInterval]
     levels: list[Level]
-    printed_ratio: float | None
+    published_ratio: float | None
     reading: str
 
 
-def shown_convergence(
-    params: Params, name: str, experiment: Convergence, printed: float | None, results: Results
-) -> ShownConvergence | None:
-    """Compare how soon both runs reach the error; None where neither has been run.
+class ConvergenceKind(Kind):
+    """Compares how soon a task alone, and one that joins, reaches a training error."""
 
-    Reading 21: the ratio of iterations to a smoothed training error of 0.10, beside those of images and seconds.
-    """
-    jobs = {
-        ALONE: _jobs(params, experiment.alone, experiment.task),
-        JOINING: _jobs(params, experiment.incremental, experiment.task),
-    }
-    curves: dict[str, dict[int, pd.DataFrame]] = {ALONE: {}, JOINING: {}}
-    learned: dict[str, dict[int, Learned]] = {ALONE: {}, JOINING: {}}
-    for which, job in [(which, job) for which, own in jobs.items() for job in own]:
-        history, timing = results.history(job.name, job.seed), results.timing(job.name, job.seed)
-        if history is None or timing is None:
-            continue
-        curve = smoothed(history, experiment.task, experiment.smoothing_images)
-        if curve.empty:
-            continue
-        metrics = (results.metrics(job.name, job.seed) or {}).get(experiment.task)
-        curves[which][job.seed] = curve
-        reached = reach(history, timing, experiment.task, experiment.error, experiment.smoothing_images)
-        learned[which][job.seed] = Learned(
-            reached=reached,
-            at_once=reached is not None and reached.iteration == curve["iteration"].iloc[0],
-            final=float(curve["error"].iloc[-1]),
-            test_error=None if metrics is None else 1 - metrics["balanced_accuracy"],
-        )
-    seeds = sorted(learned[ALONE].keys() | learned[JOINING].keys())
-    if not seeds:
-        return None
-    rows = [SeedRow(seed, learned[ALONE].get(seed), learned[JOINING].get(seed)) for seed in seeds]
-    ratios = {
-        quantity: ratio
-        for quantity in QUANTITIES
-        if (ratio := ratio_interval([value for row in rows if (value := row.ratio(quantity)) is not None]))
-    }
-    with svg.style():
-        return ShownConvergence(
+    test = "convergence"
+
+    @staticmethod
+    def summarise(
+        params: Params, name: str, experiment: Convergence, results: Results, published: Published | None
+    ) -> ConvergenceSummary | None:
+        """Compare how soon both runs reach the error; None where neither has been run.
+
+        Reading fang2017-21: the ratio of iterations to a smoothed training error of 0.10; those of images and seconds
+        are shown too.
+        """
+        curves, learned = {}, {}
+        for which, run_name in ((ALONE, experiment.alone), (JOINING, experiment.incremental)):
+            found = {job.seed: _learned(job, experiment, results) for job in _jobs(params, run_name, experiment.task)}
+            curves[which] = {seed: item[0] for seed, item in found.items() if item}
+            learned[which] = {seed: item[1] for seed, item in found.items() if item}
+        seeds = sorted(learned[ALONE].keys() | learned[JOINING].keys())
+        if not seeds:
+            return None
+        rows = [
+            SeedRow(seed=seed, alone=learned[ALONE].get(seed), joining=learned[JOINING].get(seed)) for seed in seeds
+        ]
+        ratios = {
+            quantity: ratio
+            for quantity in QUANTITIES
+            if (ratio := ratio_interval([value for row in rows if (value := row.ratio(quantity)) is not None]))
+        }
+        paper = published.ratio if isinstance(published, PublishedRatio) else None
+        return ConvergenceSummary(
             alone=experiment.alone,
             joining=experiment.incremental,
             task=experiment.task,
             error=experiment.error,
             smoothing_images=experiment.smoothing_images,
-            legend=[
-                LegendEntry(which, look[0], figures.DASHES[str(look[1])])
-                for which, look in LOOK.items()
-                if curves[which]
-            ],
-            picture=_picture(name, experiment, curves, learned),
+            means={which: _mean(list(by_seed.values())) for which, by_seed in curves.items() if by_seed},
             rows=rows,
             ratios=ratios,
             levels=[_level(curves, error) for error in sorted({*LEVELS, experiment.error}, reverse=True)],
-            printed_ratio=printed,
-            reading=_reading(experiment, rows, ratios.get("iteration"), printed),
+            published_ratio=paper,
+            reading=_reading(experiment, rows, ratios.get("iteration"), paper),
         )
+
+    @staticmethod
+    def judge(params: Params, results: Results, test: ConvergenceTest, plan: Plan) -> Judgement:
+        """Judge a claim by the ratio of what training alone and joining need, with its interval over seeds."""
+        experiment = enabled_experiment(params, test.experiment, Convergence)
+        absent = [JudgedCell(f"{what}, alone / incremental", "times") for what in ("iterations", "images", "seconds")]
+        summary = None
+        if experiment is not None:
+            summary = ConvergenceKind.summarise(params, test.experiment, experiment, results, None)
+        rows = [row for row in summary.rows if row.alone and row.joining] if summary else []
+        if summary is None or not rows:
+            return Judgement("not_run", "Not run.", absent, [test.experiment])
+        iterations, *others = (
+            _cell(cell, [ratio for row in rows if (ratio := row.ratio(quantity)) is not None])
+            for cell, quantity in zip(absent, QUANTITIES, strict=True)
+        )
+        goal = f"a training error of {summary.error:g}"
+        verdict, headline = _compare_ratio(iterations, test.bounds, goal, plan)
+        reached = {which: sum(getattr(row, which).reached is not None for row in rows) for which in (ALONE, JOINING)}
+        if min(reached.values()) < len(rows):
+            verdict = "undecided"
+            headline = (
+                f"Of {len(rows)} nets each, {reached[JOINING]} that joined and {reached[ALONE]} alone reached {goal}."
+            )
+        sides: dict[Verdict, CellVerdict] = {"holds": "supports", "does_not_hold": "contradicts"}
+        cells = [replace(iterations, verdict=sides.get(verdict, "undecided"))]
+        cells += [replace(cell, verdict="shown") for cell in others]
+        return Judgement(verdict, headline, cells, [test.experiment])
+
+    @staticmethod
+    def files(params: Params, experiment: Convergence) -> list[str]:
+        """Return what training records of both runs, and their test scores."""
+        runs = [_jobs(params, run, experiment.task)[0].name for run in experiment.run_names]
+        recorded = [f"training/{run}/seed*/{name}.parquet" for run in runs for name in ("history", "timing")]
+        return recorded + [f"evaluation/{run}/seed*/{METRICS}" for run in runs]
+
+
+def _learned(job: Run, experiment: Convergence, results: Results) -> tuple[pd.DataFrame, Learned] | None:
+    """The smoothed error by iteration and what follows from it; None for a job that has not been run."""
+    history, timing = results.history(job.name, job.seed), results.timing(job.name, job.seed)
+    if history is None or timing is None:
+        return None
+    task, images = experiment.task, experiment.smoothing_images
+    curve = smoothed(history, task, images)
+    if curve.empty:
+        return None
+    metrics = (results.metrics(job.name, job.seed) or {}).get(task)
+    reached = reach(history, timing, task, experiment.error, images)
+    return curve, Learned(
+        curve=_thin(curve),
+        reached=reached and Mark(iteration=reached.iteration, images=reached.images, seconds=reached.seconds),
+        at_once=reached is not None and reached.iteration == curve["iteration"].iloc[0],
+        final=float(curve["error"].iloc[-1]),
+        test_error=None if metrics is None else 1 - metrics["balanced_accuracy"],
+    )
+
+
+def _mean(curves: Sequence[pd.DataFrame]) -> Curve:
+    return _thin(pd.concat(curves).groupby("iteration")["error"].mean().reset_index())
+
+
+def _thin(curve: pd.DataFrame) -> Curve:
+    thin = thin_out(curve)
+    return Curve(iteration=thin["iteration"].tolist(), error=thin["error"].tolist())
 
 
 def _level(curves: Mapping[str, Mapping[int, pd.DataFrame]], error: float) -> Level:
@@ -163,7 +231,8 @@ def _level(curves: Mapping[str, Mapping[int, pd.DataFrame]], error: float) -> Le
         return {seed: int(below["iteration"].iloc[0]) for seed, below in reached.items() if len(below)}
 
     alone, joining = first(ALONE), first(JOINING)
-    return Level(error, ratio_interval([alone[seed] / joining[seed] for seed in sorted(alone.keys() & joining.keys())]))
+    ratios = [alone[seed] / joining[seed] for seed in sorted(alone.keys() & joining.keys())]
+    return Level(error=error, ratio=ratio_interval(ratios))
 
 
 def _jobs(params: Params, run_name: str, task: str) -> list[Run]:
@@ -172,56 +241,10 @@ def _jobs(params: Params, run_name: str, task: str) -> list[Run]:
     return [job for job in jobs if job.name == jobs[0].name]
 
 
-def _picture(
-    name: str,
-    experiment: Convergence,
-    curves: Mapping[str, Mapping[int, pd.DataFrame]],
-    learned: Mapping[str, Mapping[int, Learned]],
-) -> str:
-    lines = []
-    for which, by_seed in curves.items():
-        for seed, curve in by_seed.items():
-            reached = learned[which][seed].reached
-            lines.append(
-                _line(
-                    figures.thin_out(curve),
-                    LOOK[which],
-                    width=0.7,
-                    opacity=0.6,
-                    mark=(reached.iteration, 100 * experiment.error) if reached else None,
-                )
-            )
-        if by_seed:
-            mean = pd.concat(by_seed.values()).groupby("iteration")["error"].mean().reset_index()
-            lines.append(_line(figures.thin_out(mean), LOOK[which], label=which, width=2.2))
-    return pictures.line_panel(
-        figures.key(name, "convergence"),
-        f"Smoothed training error of {experiment.task}, alone and joining, by iteration",
-        pictures.spoken(experiment.task),
-        lines,
-        "iteration",
-        "training error (%)",
-        100 * experiment.error,
-        size=(5.4, 3.0),
-    )
-
-
-def _line(
-    curve: pd.DataFrame,
-    look: Look,
-    label: str = "",
-    width: float = 1.0,
-    opacity: float = 1.0,
-    mark: tuple[float, float] | None = None,
-) -> pictures.Line:
-    x, y = curve["iteration"].to_numpy(np.float64), 100 * curve["error"].to_numpy(np.float64)
-    return pictures.Line(x, y, look, label, width, opacity, mark)
-
-
 def _reading(
-    experiment: Convergence, rows: Sequence[SeedRow], ratio: RatioInterval | None, printed: float | None
+    experiment: Convergence, rows: Sequence[SeedRow], ratio: RatioInterval | None, published: float | None
 ) -> str:
-    task, mark = pictures.spoken(experiment.task), f"{100 * experiment.error:g} %"
+    task, mark = spoken(experiment.task), f"{100 * experiment.error:g} %"
     parts = []
     for which in (ALONE, JOINING):
         known = [learned for row in rows if (learned := getattr(row, which))]
@@ -239,9 +262,9 @@ def _reading(
     text = f"To a training error of {mark} {task} needs, {'; '.join(parts)}."
     if ratio:
         text += f" Alone it needs {ratio.mean:.1f} times the iterations"
-        text += f"; the paper says about {printed:g}." if printed else "."
+        text += f"; the paper says about {published:g}." if published else "."
         if ratio.low is not None and ratio.high is not None:
-            asked = [1.0, printed] if printed else [1.0]
+            asked = [1.0, published] if published else [1.0]
             holds = [f"{value:g}" for value in asked if ratio.low <= value <= ratio.high]
             text += (
                 f" The 95 % interval, {ratio.low:.2f} to {ratio.high:.1f}, holds "
@@ -252,3 +275,38 @@ def _reading(
     if any(row.joining and row.joining.at_once for row in rows):
         text += f" Joining is there with the first average over {experiment.smoothing_images} images, perhaps earlier."
     return text
+
+
+def _cell(cell: JudgedCell, ratios: Sequence[float]) -> JudgedCell:
+    """Geometric mean of ratios with its Student t interval, and the p-value of a ratio of 1."""
+    interval = ratio_interval(ratios)
+    if interval is None:
+        return cell
+    cell = replace(cell, effect=interval.mean, low=interval.low, high=interval.high, seeds=interval.count)
+    if interval.low is None:
+        return replace(cell, note="one seed: no interval")
+    # Ratios that are all the same have no t statistic.
+    same = len(set(ratios)) == 1
+    p_value = float(interval.mean == 1) if same else float(stats.ttest_1samp(np.log(ratios), 0.0).pvalue)
+    return replace(cell, p_value=p_value, adjusted=p_value)
+
+
+def _compare_ratio(cell: JudgedCell, bounds: tuple[float, float], goal: str, plan: Plan) -> tuple[Verdict, str]:
+    """Judge a ratio by its interval, which should lie within the bounds, and say so."""
+    numbers = f"training alone takes {cell.effect or math.nan:.1f} times as many iterations to {goal}"
+    if cell.low is None or cell.high is None:
+        return "undecided", f"With one seed, which decides nothing, {numbers}."
+    numbers += f" ({cell.low:.1f} to {cell.high:.1f} times)"
+    low, high = bounds
+    if cell.seeds < plan.least_seeds:
+        return "undecided", f"Fewer than {plan.least_seeds} seeds decide nothing: {numbers}."
+    if low <= cell.low and cell.high <= high:
+        return "holds", f"As much faster as published: {numbers}."
+    if cell.low > high:
+        return "does_not_hold", f"Faster by more than {high:g} times: {numbers}."
+    if cell.high < 1:
+        return "does_not_hold", f"Slower: {numbers}."
+    if cell.high < low:
+        faster = "Faster, but" if cell.low > 1 else "Perhaps not faster, and"
+        return "does_not_hold", f"{faster} not {low:g} times: {numbers}."
+    return "undecided", f"The interval is not within {low:g} to {high:g} times: {numbers}."

@@ -129,7 +129,9 @@ class CostsKind(Kind):
         labels = [label for label in (SHARED, *experiment.separation, ALONE) if label in nets]
         others = [label for label in labels if label not in (test.row, test.against)]
         shown = [
-            JudgedCell(_label(test.against, label, quantity), "times", "shown", against[quantity] / nets[label][quantity])
+            JudgedCell(
+                _label(test.against, label, quantity), "times", "shown", against[quantity] / nets[label][quantity]
+            )
             for label in others
             for quantity in test.quantities
         ]

@@ -1,8 +1,8 @@
 """Where nets put the landmarks, and how far off (Matsui 2019, section 4.2, Figure 4, eq 2)."""
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -12,15 +12,24 @@ from taskshare.config import Landmarks, Params, Run
 from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.data.arrays import ImageArray
 from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
-from taskshare.evaluation.intervals import Interval, student_interval
-from taskshare.evaluation.landmark_errors import DETECTED, constant_errors, detected, points, to_original, turn
+from taskshare.evaluation.claims.judged import signed
+from taskshare.evaluation.intervals import student_interval
+from taskshare.evaluation.kinds.kind import Kind, Number, Part
+from taskshare.evaluation.landmark_errors import (
+    DETECTED,
+    constant_errors,
+    detected,
+    points,
+    to_fractions,
+    to_original,
+    turn,
+)
 from taskshare.evaluation.names import POINTS
+from taskshare.evaluation.published import Published
 from taskshare.evaluation.results import Results
 from taskshare.evaluation.tables import CONSTANT
-from taskshare.report import figures, svg
-from taskshare.report.analyses import drawing as pictures
-from taskshare.report.figures import LOOKS
-from taskshare.report.inline import png
+from taskshare.graph import LANDMARKS_FILE
+from taskshare.pictures import png
 
 PROFILE_SHARE = 0.1
 """Part of the test faces that counts as profile faces: those that are turned most."""
@@ -28,23 +37,39 @@ LARGEST_ERROR = 0.3
 STEPS = 60
 TILE = 96
 """Most pixels of a face in the pictures along one side; larger images are drawn coarser."""
-UNITS = 100
-"""Height and width of a face in the units of its SVG."""
-TRUE_COLOUR, PREDICTED_COLOUR = "#ff3b30", "#3dff6e"
 
 
-@dataclass(frozen=True)
-class Strip:
-    """The example faces with the landmarks of one row: its label, the picture as SVG, points found and drawn."""
+class Face(Part):
+    """Where the points of a face lie, as shares of its width: the annotated ones, and those that a net predicts.
+
+    Attributes:
+        truth: x and y of each point, 0 to 1.
+        predicted: likewise; of points that are no numbers, none.
+        radius: within which of the annotated points a predicted one counts as found.
+    """
+
+    truth: list[tuple[float, float]]
+    predicted: list[tuple[float, float]]
+    radius: float
+
+
+class Strip(Part):
+    """The example faces with the landmarks of one row.
+
+    Attributes:
+        label: the row's.
+        faces: from left to right.
+        found: how many of the points are found.
+        count: of all points.
+    """
 
     label: str
-    picture: str
+    faces: list[Face]
     found: int
     count: int
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(Part):
     """A face of the examples: the image's id, how far it is turned, and whether it is one of the profile faces."""
 
     id: str
@@ -52,8 +77,14 @@ class Example:
     profile: bool
 
 
-@dataclass(frozen=True)
-class RowErrors:
+class Estimate(Part):
+    """A mean over seeds, with half the width of Student's t interval; None for one seed."""
+
+    mean: Number
+    half_width: Number
+
+
+class RowErrors(Part):
     """The errors of one row, over seeds.
 
     Attributes:
@@ -71,15 +102,26 @@ class RowErrors:
     label: str
     run: str
     seeds: list[int]
-    errors: dict[str, Interval]
-    profile: Interval
-    others: Interval
-    gain_profile: Interval | None = None
-    gain_others: Interval | None = None
+    errors: dict[str, Estimate]
+    profile: Estimate
+    others: Estimate
+    gain_profile: Estimate | None = None
+    gain_others: Estimate | None = None
 
 
-@dataclass(frozen=True)
-class ShownLandmarks:
+class Cumulative(Part):
+    """The share of points, in percent, whose error is at most x, of each row by seed; errors in distances of the eyes.
+
+    Attributes:
+        x: (n,).
+        rows: by label one curve a seed, (n,).
+    """
+
+    x: list[float]
+    rows: dict[str, list[list[float]]]
+
+
+class LandmarksSummary(Part):
     """What is shown of a `landmarks` experiment.
 
     Attributes:
@@ -90,13 +132,16 @@ class ShownLandmarks:
         profile_faces: how many of them count as profile faces.
         profile_turn: how far the least turned of these is turned.
         examples: the faces in the pictures, from left to right.
-        strips: the pictures, one a row.
+        pictures: the example faces side by side, as a data URI; None where they are not wanted, or not there.
+        strips: the points in the pictures, by row.
         seed: the net that the pictures are of.
         wanted: whether pictures of single samples may be shown.
-        curve: the cumulative curves of the error as SVG.
+        detected: the largest error of a point that counts as found.
+        curve: the cumulative curves of the error.
         reading: what the numbers say.
     """
 
+    kind: Literal["landmarks"] = "landmarks"
     rows: list[RowErrors]
     absent: list[str]
     points: dict[str, str]
@@ -104,10 +149,12 @@ class ShownLandmarks:
     profile_faces: int
     profile_turn: float
     examples: list[Example]
+    pictures: str | None
     strips: list[Strip]
     seed: int
     wanted: bool
-    curve: str
+    detected: float
+    curve: Cumulative
     reading: str
 
 
@@ -127,49 +174,51 @@ class _Net:
         return np.isin(np.arange(len(self.ids)), _turned(self.truth)[: max(1, round(PROFILE_SHARE * len(self.ids)))])
 
 
-def shown_landmarks(params: Params, name: str, experiment: Landmarks, results: Results) -> ShownLandmarks | None:
-    """Draw examples and measure errors of an experiment's rows; None where none of them has results.
+class LandmarksKind(Kind):
+    """Shows examples and errors of what evaluation finds."""
 
-    Args:
-        params: the configuration.
-        name: the experiment's key in params.yaml.
-        experiment: its rows.
-        results: what has been run.
-    """
-    nets = {label: _nets(params, run, results) for label, run in experiment.rows.items()}
-    run_here = {label: by_seed for label, by_seed in nets.items() if by_seed}
-    if not run_here:
-        return None
-    first = next(iter(next(iter(run_here.values())).values()))
-    rows = _rows(experiment, run_here)
-    curves = {label: [net.errors for net in by_seed.values()] for label, by_seed in run_here.items()}
-    constant = _constant(params, results, first, [net.job for by_seed in run_here.values() for net in by_seed.values()])
-    if constant is not None:
-        curves[CONSTANT] = [constant]
-        rows.append(_row(CONSTANT, "", {}, [constant], [first.in_profile]))
-    examples, places = _examples(first, experiment.faces)
-    strips = []
-    if params.report.example_images:
-        nets_shown = {label: next(iter(by_seed.values())) for label, by_seed in run_here.items()}
-        drawn = (_strip(results, label, net, first.ids[places]) for label, net in nets_shown.items())
-        strips = [strip for strip in drawn if strip]
-    in_profile = first.in_profile
-    with svg.style():
-        curve = _curve(name, curves)
-    return ShownLandmarks(
-        rows=rows,
-        absent=[label for label in experiment.rows if label not in run_here],
-        points=POINTS,
-        images=len(first.ids),
-        profile_faces=int(in_profile.sum()),
-        profile_turn=float(turn(first.truth)[in_profile].min()),
-        examples=examples,
-        strips=strips,
-        seed=first.job.seed,
-        wanted=params.report.example_images,
-        curve=curve,
-        reading=_reading(rows),
-    )
+    @staticmethod
+    def summarise(
+        params: Params, name: str, experiment: Landmarks, results: Results, published: Published | None
+    ) -> LandmarksSummary | None:
+        """Choose examples and measure errors of an experiment's rows; None where none of them has results."""
+        nets = {label: _nets(params, run, results) for label, run in experiment.rows.items()}
+        run_here = {label: by_seed for label, by_seed in nets.items() if by_seed}
+        if not run_here:
+            return None
+        first = next(iter(next(iter(run_here.values())).values()))
+        rows = _rows(experiment, run_here)
+        errors = {label: [net.errors for net in by_seed.values()] for label, by_seed in run_here.items()}
+        constant = _constant(params, results, [net.job for own in run_here.values() for net in own.values()], first.ids)
+        if constant is not None:
+            errors[CONSTANT] = [constant]
+            rows.append(_row(CONSTANT, "", {}, [constant], [first.in_profile]))
+        examples, places = _examples(first, experiment.faces)
+        wanted = params.report.example_images
+        shown = {label: next(iter(by_seed.values())) for label, by_seed in run_here.items()} if wanted else {}
+        strips = [strip for label, net in shown.items() if (strip := _strip(results, label, net, first.ids[places]))]
+        return LandmarksSummary(
+            rows=rows,
+            absent=[label for label in experiment.rows if label not in run_here],
+            points=POINTS,
+            images=len(first.ids),
+            profile_faces=int(first.in_profile.sum()),
+            profile_turn=float(turn(first.truth)[first.in_profile].min()),
+            examples=examples,
+            pictures=_side_by_side(results, first.job, first.ids[places]) if strips else None,
+            strips=strips,
+            seed=first.job.seed,
+            wanted=wanted,
+            detected=DETECTED,
+            curve=_curve(errors),
+            reading=_reading(rows),
+        )
+
+    @staticmethod
+    def files(params: Params, experiment: Landmarks) -> list[str]:
+        """Return what evaluation found."""
+        runs = [next(job.name for job in params.jobs(run) if job.finds_landmarks) for run in experiment.rows.values()]
+        return [f"evaluation/{run}/seed*/{LANDMARKS_FILE}" for run in runs]
 
 
 def cumulative(errors: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -205,7 +254,7 @@ def _rows(experiment: Landmarks, nets: Mapping[str, Mapping[int, _Net]]) -> list
         rates[label] = dict(zip(by_seed, map(_detection_rates, errors, masks), strict=True))
         before = rates[rows[0].label] if rows else {}
         gains = np.array([np.subtract(rates[label][seed], before[seed]) for seed in by_seed if seed in before])
-        paired = [student_interval(part.tolist()) for part in gains.reshape(-1, 2).T]
+        paired = [_estimate(part) if len(part) else None for part in gains.reshape(-1, 2).T]
         rows.append(_row(label, experiment.rows[label], by_seed, errors, masks, *paired))
     return rows
 
@@ -216,14 +265,23 @@ def _row(
     seeds: Mapping[int, _Net],
     errors: Sequence[np.ndarray],
     masks: Sequence[np.ndarray],
-    gain_profile: Interval | None = None,
-    gain_others: Interval | None = None,
+    gain_profile: Estimate | None = None,
+    gain_others: Estimate | None = None,
 ) -> RowErrors:
     means = 100 * np.array([own.mean(axis=0, dtype=np.float64) for own in errors])
     columns = dict(zip(LANDMARK_POINTS, means.T, strict=True)) | {"mean": means.mean(axis=1)}
-    profile, others = (_interval(part) for part in zip(*map(_detection_rates, errors, masks), strict=True))
-    intervals = {point: _interval(values) for point, values in columns.items()}
-    return RowErrors(label, run, list(seeds), intervals, profile, others, gain_profile, gain_others)
+    profile, others = (_estimate(part) for part in zip(*map(_detection_rates, errors, masks), strict=True))
+    intervals = {point: _estimate(values) for point, values in columns.items()}
+    return RowErrors(
+        label=label,
+        run=run,
+        seeds=list(seeds),
+        errors=intervals,
+        profile=profile,
+        others=others,
+        gain_profile=gain_profile,
+        gain_others=gain_others,
+    )
 
 
 def _detection_rates(errors: np.ndarray, in_profile: np.ndarray) -> tuple[float, float]:
@@ -232,19 +290,17 @@ def _detection_rates(errors: np.ndarray, in_profile: np.ndarray) -> tuple[float,
     return float(right[in_profile].mean()), float(right[~in_profile].mean())
 
 
-def _interval(values: Sequence[float] | np.ndarray) -> Interval:
+def _estimate(values: Sequence[float] | np.ndarray) -> Estimate:
     interval = student_interval([float(value) for value in values])
-    assert interval is not None  # a row has one seed at least
-    return interval
+    assert interval is not None  # there is one value at least
+    return Estimate(mean=interval.mean, half_width=interval.half_width)
 
 
-def _constant(params: Params, results: Results, net: _Net, jobs: Sequence[Run]) -> np.ndarray | None:
+def _constant(params: Params, results: Results, jobs: Sequence[Run], ids: pd.Index) -> np.ndarray | None:
     """Errors (N, 5) of the mean training landmarks; None if rows are prepared differently, or data are not there."""
-    dataset, variant = net.job.dataset, net.job.variant_name
-    if any((job.dataset, job.variant_name) != (dataset, variant) for job in jobs):
-        return None
+    (dataset, variant), *others = {(job.dataset, job.variant_name) for job in jobs}
     train, test = (results.label_table(dataset, variant, split) for split in ("train", "test"))
-    if train is None or test is None or not pd.Index(test["id"]).equals(net.ids):
+    if others or train is None or test is None or not pd.Index(test["id"]).equals(ids):
         return None
     return constant_errors(train, test, params.variant(dataset, variant).size)
 
@@ -256,12 +312,12 @@ def _examples(net: _Net, count: int) -> tuple[list[Example], np.ndarray]:
     others = min(count - len(profile), len(rest))
     even = rest[(2 * np.arange(others) + 1) * len(rest) // (2 * max(others, 1))]
     places = np.concatenate([profile, even])
-    shown = [Example(str(net.ids[place]), float(turns[place]), place in profile) for place in places]
+    shown = [Example(id=str(net.ids[place]), turn=float(turns[place]), profile=place in profile) for place in places]
     return shown, places
 
 
 def _strip(results: Results, label: str, net: _Net, ids: pd.Index) -> Strip | None:
-    """Draw the faces with their points side by side; None where a face or the images are not there."""
+    """Return where the points of some faces lie in their pictures; None where a face or the images are not there."""
     path = results.prepared(net.job.dataset, net.job.variant_name, "test")
     table = results.label_table(net.job.dataset, net.job.variant_name, "test")
     if path is None or table is None:
@@ -271,64 +327,37 @@ def _strip(results: Results, label: str, net: _Net, ids: pd.Index) -> Strip | No
         return None
     original, seen = (points(table, columns)[places] for columns in (LANDMARK_COLUMNS, PREPARED_LANDMARKS))
     predicted = to_original(net.predicted[own], original, seen)  # the other way round: from original to prepared
-    images = ImageArray(path).read(places)
-    scale = UNITS / images.shape[1]
-    faces = "".join(
-        f'<svg x="{UNITS * number}" width="{UNITS}" height="{UNITS}">{_points(*face)}</svg>'
-        for number, face in enumerate(zip((seen + 0.5) * scale, (predicted + 0.5) * scale, strict=True))
-    )
+    size = net.job.variant.size
     found = detected(net.errors[own])
-    title = html.escape(f"{len(images)} test faces with annotated points in red and those of {label} in green")
-    width = UNITS * len(images)
-    picture = (
-        f'<svg viewBox="0 0 {width} {UNITS}" role="img" aria-label="{title}">'
-        f'<image href="{_side_by_side(images)}" width="{width}" height="{UNITS}"/>{faces}</svg>'
-    )
-    return Strip(label, picture, int(found.sum()), found.size)
+    faces = [_face(*face) for face in zip(to_fractions(seen, size), to_fractions(predicted, size), strict=True)]
+    return Strip(label=label, faces=faces, found=int(found.sum()), count=found.size)
 
 
-def _side_by_side(images: np.ndarray) -> str:
-    """Return images, uint8 (n, H, W, 1 or 3), as one PNG in a data URI."""
+def _face(truth: np.ndarray, predicted: np.ndarray) -> Face:
+    radius = DETECTED * float(np.hypot(*(truth[1] - truth[0])))
+    known = predicted[np.isfinite(predicted).all(axis=1)]
+    return Face(truth=truth.tolist(), predicted=known.tolist(), radius=radius)
+
+
+def _side_by_side(results: Results, job: Run, ids: pd.Index) -> str | None:
+    """Return the prepared images of some faces as one PNG in a data URI."""
+    path, table = results.prepared(job.dataset, job.variant_name, "test"), None
+    if path is not None:
+        table = results.label_table(job.dataset, job.variant_name, "test")
+    if path is None or table is None:
+        return None
+    images = ImageArray(path).read(pd.Index(table["id"]).get_indexer(ids))
     side = min(TILE, images.shape[1])
-    tiles = [cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in images]
-    picture = np.hstack(tiles)
+    picture = np.hstack([cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in images])
     if picture.ndim == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     return png(picture)
 
 
-def _points(truth: np.ndarray, predicted: np.ndarray) -> str:
-    """Return points (5, 2) as SVG: a red ring around the places that count as found, a green dot where predicted."""
-    radius = DETECTED * float(np.hypot(*(truth[1] - truth[0])))
-    rings = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.2f}"/>' for x, y in truth)
-    dots = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.2"/>' for x, y in predicted[np.isfinite(predicted).all(axis=1)]
-    )
-    return (
-        f'<g fill="none" stroke="{TRUE_COLOUR}" stroke-width=".8">{rings}</g>'
-        f'<g fill="{PREDICTED_COLOUR}" stroke="#000" stroke-width=".3">{dots}</g>'
-    )
-
-
-def _curve(name: str, errors: Mapping[str, Sequence[np.ndarray]]) -> str:
-    """Draw the share of points with an error of x or less, for each row: thin each seed, thick their mean."""
+def _curve(errors: Mapping[str, Sequence[np.ndarray]]) -> Cumulative:
     x = np.linspace(0, LARGEST_ERROR, STEPS + 1)
-    limit = pictures.Line(np.full(2, DETECTED), np.array([0.0, 100.0]), (svg.INK, ":"), width=0.8)
-    lines = [limit]
-    for (label, by_seed), look in zip(errors.items(), LOOKS, strict=False):
-        shares = [cumulative(own, x) for own in by_seed]
-        if len(shares) > 1:
-            lines += [pictures.Line(x, share, look, width=0.6, opacity=0.5) for share in shares]
-        lines.append(pictures.Line(x, np.mean(shares, axis=0), look, label, width=1.8))
-    return pictures.line_panel(
-        figures.key(name, "curve"),
-        f"Share of points by largest error, from 0 to {LARGEST_ERROR}, for {', '.join(errors)}",
-        "Points with at most this error",
-        lines,
-        "error, in distances of the eyes",
-        "points (%)",
-        size=(6.2, 3.2),
-    )
+    rows = {label: [cumulative(own, x).tolist() for own in by_seed] for label, by_seed in errors.items()}
+    return Cumulative(x=x.tolist(), rows=rows)
 
 
 def _reading(rows: Sequence[RowErrors]) -> str:
@@ -337,11 +366,7 @@ def _reading(rows: Sequence[RowErrors]) -> str:
     for row in rows:
         if row.gain_profile and row.gain_others:
             text += (
-                f" From {rows[0].label} to {row.label} the rate changes by {_signed(row.gain_profile.mean)} points on "
-                f"profile faces and by {_signed(row.gain_others.mean)} on the others."
+                f" From {rows[0].label} to {row.label} the rate changes by {signed(row.gain_profile.mean, 1)} points on "
+                f"profile faces and by {signed(row.gain_others.mean, 1)} on the others."
             )
     return text
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")

@@ -202,9 +202,7 @@ def _groupings(
         )
         for label, normalise in (("L1 distance of raw maps", False), ("L1 distance of maps scaled to sum 1", True))
     ]
-    found.append(
-        grouping("L1 distance of pixel differences, without a net", l1_distances(pixels, normalise=False), {})
-    )
+    found.append(grouping("L1 distance of pixel differences, without a net", l1_distances(pixels, normalise=False), {}))
     if together is not None:
         apart = np.where(np.eye(len(tasks), dtype=bool), 0.0, 1 - together)
         found.append(grouping("co-occurrence", apart, {}))

@@ -54,7 +54,9 @@ class TuningKind(Kind):
                 optimiser=entries["optimiser"],
                 learning_rate=entries["learning_rate"],
                 weight_decay=entries["weight_decay"],
-                loss_weights=", ".join(f"{task} {factor:g}" for task, factor in entries.get("loss_weights", {}).items()),
+                loss_weights=", ".join(
+                    f"{task} {factor:g}" for task, factor in entries.get("loss_weights", {}).items()
+                ),
                 scores={
                     label: _score(params, trial_name(run, setting), results) for label, run in experiment.rows.items()
                 },
