@@ -176,7 +176,7 @@ def check_one_precision(results: Results, jobs: Iterable[Run], where: str) -> No
 
 def _read_arrays(path: Path) -> dict[str, Any]:
     with safe_open(path, framework="numpy") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return arrays | {"facts": json.loads(file.metadata()["taskshare"])}
 
 

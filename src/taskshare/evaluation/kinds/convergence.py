@@ -1,20 +1,18 @@
 """How soon a task learns alone and joining a trained net (Fang 2017, section 4.4, Figure 6)."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Literal
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from taskshare.config import Convergence, Params, Run
 from taskshare.evaluation.claims.entries import ConvergenceTest, Plan
 from taskshare.evaluation.claims.judged import CellVerdict, JudgedCell, Judgement, Verdict, enabled_experiment
 from taskshare.evaluation.convergence import TOLERANCE, reach, smoothed
 from taskshare.evaluation.intervals import RatioInterval, ratio_interval
+from taskshare.evaluation.kinds import speed_ratio
 from taskshare.evaluation.kinds.kind import Kind, Number, Part
 from taskshare.evaluation.names import spoken
 from taskshare.evaluation.published import Published, PublishedRatio
@@ -170,11 +168,11 @@ class ConvergenceKind(Kind):
         if summary is None or not rows:
             return Judgement("not_run", "Not run.", absent, [test.experiment])
         iterations, *others = (
-            _cell(cell, [ratio for row in rows if (ratio := row.ratio(quantity)) is not None])
+            speed_ratio.cell(cell, [ratio for row in rows if (ratio := row.ratio(quantity)) is not None])
             for cell, quantity in zip(absent, QUANTITIES, strict=True)
         )
         goal = f"a training error of {summary.error:g}"
-        verdict, headline = _compare_ratio(iterations, test.bounds, goal, plan)
+        verdict, headline = speed_ratio.verdict(iterations, test.bounds, goal, plan)
         reached = {which: sum(getattr(row, which).reached is not None for row in rows) for which in (ALONE, JOINING)}
         if min(reached.values()) < len(rows):
             verdict = "undecided"
@@ -275,38 +273,3 @@ def _reading(
     if any(row.joining and row.joining.at_once for row in rows):
         text += f" Joining is there with the first average over {experiment.smoothing_images} images, perhaps earlier."
     return text
-
-
-def _cell(cell: JudgedCell, ratios: Sequence[float]) -> JudgedCell:
-    """Geometric mean of ratios with its Student t interval, and the p-value of a ratio of 1."""
-    interval = ratio_interval(ratios)
-    if interval is None:
-        return cell
-    cell = replace(cell, effect=interval.mean, low=interval.low, high=interval.high, seeds=interval.count)
-    if interval.low is None:
-        return replace(cell, note="one seed: no interval")
-    # Ratios that are all the same have no t statistic.
-    same = len(set(ratios)) == 1
-    p_value = float(interval.mean == 1) if same else float(stats.ttest_1samp(np.log(ratios), 0.0).pvalue)
-    return replace(cell, p_value=p_value, adjusted=p_value)
-
-
-def _compare_ratio(cell: JudgedCell, bounds: tuple[float, float], goal: str, plan: Plan) -> tuple[Verdict, str]:
-    """Judge a ratio by its interval, which should lie within the bounds, and say so."""
-    numbers = f"training alone takes {cell.effect or math.nan:.1f} times as many iterations to {goal}"
-    if cell.low is None or cell.high is None:
-        return "undecided", f"With one seed, which decides nothing, {numbers}."
-    numbers += f" ({cell.low:.1f} to {cell.high:.1f} times)"
-    low, high = bounds
-    if cell.seeds < plan.least_seeds:
-        return "undecided", f"Fewer than {plan.least_seeds} seeds decide nothing: {numbers}."
-    if low <= cell.low and cell.high <= high:
-        return "holds", f"As much faster as published: {numbers}."
-    if cell.low > high:
-        return "does_not_hold", f"Faster by more than {high:g} times: {numbers}."
-    if cell.high < 1:
-        return "does_not_hold", f"Slower: {numbers}."
-    if cell.high < low:
-        faster = "Faster, but" if cell.low > 1 else "Perhaps not faster, and"
-        return "does_not_hold", f"{faster} not {low:g} times: {numbers}."
-    return "undecided", f"The interval is not within {low:g} to {high:g} times: {numbers}."

@@ -110,9 +110,9 @@ class CostsKind(Kind):
     def judge(params: Params, results: Results, test: CostsTest, plan: Plan) -> Judgement:
         """Judge a claim by how many times as much the nets it is set against cost; above 1 is for the claim.
 
-        Parameters and FLOPs follow from the nets: they are exact, and any ratio above 1 supports the claim. Times were
-        taken once, on one machine, as medians of repeated calls; there is no interval, and a ratio within 5 % of 1 decides
-        nothing. The other nets of the experiment are shown, and do not count.
+        Parameters and FLOPs follow from the nets: they are exact, and any ratio above 1 supports the claim. Times
+        were taken once, on one machine, as medians of repeated calls; there is no interval, and a ratio within 5 % of
+        1 decides nothing. The other nets of the experiment are shown, and do not count.
         """
         experiment = enabled_experiment(params, test.experiment, Costs)
         cells = [JudgedCell(_label(test.against, test.row, quantity), "times") for quantity in test.quantities]

@@ -129,7 +129,7 @@ class RemovalKind(Kind):
 def _changes(
     before: Mapping[int, pd.DataFrame], after: Mapping[int, pd.DataFrame], tasks: list[str], removed: list[str]
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """The changes of shares (from, to), what each task took from the removed ones, and what was learned anew: points."""
+    """The changes of shares (from, to), what each task took from removed ones, and what was learned anew, in points."""
     parents = np.mean([table.loc[tasks, tasks] for table in before.values()], axis=0)
     children = np.mean([table.loc[tasks, tasks] for table in after.values()], axis=0)
     former = np.mean([table.loc[removed, tasks].sum() for table in before.values()], axis=0)
@@ -159,5 +159,6 @@ def _reading(changes: np.ndarray, tasks: Sequence[str], correlation: float | Non
         f"gives: the part learned anew."
     )
     if correlation is not None:
-        text += f" Off the diagonal, Spearman's correlation with the paper's changes is {f'{correlation:.2f}'.replace('-', '−')}."
+        number = f"{correlation:.2f}".replace("-", "−")
+        text += f" Off the diagonal, Spearman's correlation with the paper's changes is {number}."
     return text
