@@ -70,7 +70,7 @@ class Graph:
             for job in entry.measured_jobs(params)
             if entry.measurement
         }
-        """What kinds of experiments measure, by kind, run and seed: an experiment that asks for it, what, and the job."""
+        """What is measured, by kind, run and seed: an experiment that asks for it, the measurement, and the job."""
 
     def job(self, run: str, seed: str) -> Run:
         """Return the resolved run of the wildcards `run` and `seed`.

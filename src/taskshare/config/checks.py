@@ -128,7 +128,9 @@ def check_experiments(params: "Params") -> None:
             kind = entry.measurement.kind if entry.measurement else ""
             if measured.setdefault((kind, job.name), settings) != settings:
                 words = kind.replace("_", " "), " or ".join(settings)
-                raise ValueError(f"experiments.{name}: the {words[0]} of {job.name} are measured with one {words[1]}; take the same")
+                raise ValueError(
+                    f"experiments.{name}: the {words[0]} of {job.name} are measured with one {words[1]}; take the same"
+                )
 
 
 def _check_experiment(params: "Params", where: str, experiment: Experiment) -> None:

@@ -114,7 +114,14 @@ def _environment(folder: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        fixed=fixed, signed=signed, grouped=grouped, exact=exact, mebibytes=mebibytes, key=figures.key, svg=Markup, draw=draw
+        fixed=fixed,
+        signed=signed,
+        grouped=grouped,
+        exact=exact,
+        mebibytes=mebibytes,
+        key=figures.key,
+        svg=Markup,
+        draw=draw,
     )
     environment.filters["standard_errors"] = rows.standard_errors
     environment.globals["constant_name"] = tables.CONSTANT

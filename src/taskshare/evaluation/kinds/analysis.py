@@ -1,6 +1,7 @@
 """The experiments that are no tables, each with what was published of it and the summary of its results."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from taskshare.config import Experiment, Params, Table
 from taskshare.evaluation.kinds import KINDS, AnySummary
@@ -56,6 +57,7 @@ def _analysis(
     params: Params, name: str, experiment: Experiment, published: Published | None, results: Results
 ) -> Analysis:
     kind, first = KINDS[experiment.kind], params.spec(experiment.run_names[0])
+    summary: Any = kind.summarise(params, name, experiment, results, published)
     return Analysis(
         kind=experiment.kind,
         id=name,
@@ -66,5 +68,5 @@ def _analysis(
         readings=published.readings if published else [],
         synthetic=kind.of_images and generated(params, results, first.dataset, first.variant),
         files=kind.files(params, experiment),
-        summary=kind.summarise(params, name, experiment, results, published),
+        summary=summary,
     )

@@ -224,8 +224,10 @@ def _layers(means: pd.DataFrame, tasks: Sequence[str], groups: Mapping[str, list
 
 
 def _lines(task: str, companions: list[str], means: pd.DataFrame, reading: str) -> TaskLines:
-    own = thin_out(means.xs(task, level="target").unstack("source"))
-    lines = {quantity: {str(source): own[quantity][source].tolist() for source in own[quantity]} for quantity in means}
+    own = thin_out(pd.DataFrame(means.xs(task, level="target").unstack("source")))
+    lines = {
+        str(quantity): {str(source): own[quantity][source].tolist() for source in own[quantity]} for quantity in means
+    }
     return TaskLines(task=task, companions=companions, x=own.index.tolist(), lines=lines, reading=reading)
 
 

@@ -205,7 +205,7 @@ def _learned(job: Run, experiment: Convergence, results: Results) -> tuple[pd.Da
     reached = reach(history, timing, task, experiment.error, images)
     return curve, Learned(
         curve=_thin(curve),
-        reached=reached and Mark(iteration=reached.iteration, images=reached.images, seconds=reached.seconds),
+        reached=None if reached is None else Mark(**vars(reached)),
         at_once=reached is not None and reached.iteration == curve["iteration"].iloc[0],
         final=float(curve["error"].iloc[-1]),
         test_error=None if metrics is None else 1 - metrics["balanced_accuracy"],

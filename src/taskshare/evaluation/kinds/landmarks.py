@@ -234,7 +234,7 @@ def _reading(rows: Sequence[RowErrors]) -> str:
     for row in rows:
         if row.gain_profile and row.gain_others:
             text += (
-                f" From {rows[0].label} to {row.label} the rate changes by {signed(row.gain_profile.mean, 1)} points on "
-                f"profile faces and by {signed(row.gain_others.mean, 1)} on the others."
+                f" From {rows[0].label} to {row.label} the rate changes by {signed(row.gain_profile.mean, 1)} points "
+                f"on profile faces and by {signed(row.gain_others.mean, 1)} on the others."
             )
     return text
