@@ -39,7 +39,7 @@ class TaskLines(Part):
 
     task: str
     companions: list[str]
-    x: list[float]
+    x: list[int]
     lines: dict[str, dict[str, list[float]]]
     reading: str
 
