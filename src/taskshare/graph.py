@@ -14,7 +14,7 @@ from taskshare.config import (
     Run,
     Table,
 )
-from taskshare.config.experiments import Measurement
+from taskshare.config.entry import Measurement
 from taskshare.devices import visible_devices
 from taskshare.errors import TaskshareError
 

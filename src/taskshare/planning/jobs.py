@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Literal, get_args
 
 from taskshare.config import SPLITS, Run
-from taskshare.config.experiments import Measurement
+from taskshare.config.entry import Measurement
 from taskshare.graph import EVALUATION_FILES, LANDMARKS_FILE, METRICS, TRAINING_FILES, Graph
 from taskshare.planning.estimate import PASSES_START, Estimator
 
