@@ -215,7 +215,7 @@ def evaluate(
 
 @verb
 def measure(
-    kind: Annotated[str, typer.Argument(help="kind of experiment, such as connections; see docs/extending.md")],
+    kind: Annotated[str, typer.Argument(help="kind of experiment, such as connections; see docs/experiments.md")],
     out: Annotated[Path, typer.Option(help="file to write")],
     checkpoint: Annotated[Path | None, typer.Option(help="weights.safetensors of a run")] = None,
     run: Annotated[str | None, typer.Option(help="or, for initial weights, the run as JSON or a file of it")] = None,
