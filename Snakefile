@@ -59,6 +59,10 @@ shell.prefix(
     f" TASKSHARE_CUDA_GRAPHS={int(graph.params.cuda_graphs)}; "
 )
 
+# Files of the project, where results lie in a folder of their own (`snakemake --snakefile PROJECT/Snakefile`); else
+# relative, so that a clone in another place sees the same inputs.
+project = Path("" if Path(workflow.basedir) == Path.cwd() else workflow.basedir)
+
 # As many jobs at once as this machine's GPUs take; a machine without, such as a cluster's front end, sets no limit.
 if graph.gpu_places() and "gpu" not in workflow.global_resources:
     workflow.global_resources["gpu"] = graph.gpu_places()
@@ -113,4 +117,6 @@ onstart:
 
 
 onsuccess:
-    print(f"Report: {Path(graph.results).resolve() / 'report' / 'report.html'}")
+    made = Path(graph.results).resolve() / "report" / "report.html"
+    if made.exists():
+        print(f"Report: {made}")

@@ -388,3 +388,16 @@ def test_controls_have_as_many_parameters_as_what_they_are_set_against(content):
         for names in runs:
             wide, other = (count_parameters(build_for(next(params.jobs(name)))) for name in names)
             assert wide == pytest.approx(other, rel=0.01)
+
+
+def test_a_key_inside_another_can_be_given_with_dots():
+    params = config.load(PARAMS, {"data.on_bad_image": "skip", "datasets.cifar10.validation_fraction": 0.2})
+    assert params.data.on_bad_image == "skip"
+    assert params.datasets["cifar10"].validation_fraction == 0.2
+    assert params.datasets["cifar10"].layout == "classes", "what stands beside it stays"
+
+
+@pytest.mark.parametrize("key", ["dta.on_bad_image", "scale.x"])
+def test_a_dotted_key_without_a_place_is_told(key):
+    with pytest.raises(TaskshareError, match=f"{key}: there is no key {key.partition('.')[0]} to look in"):
+        config.load(PARAMS, {key: 1})

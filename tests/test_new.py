@@ -127,7 +127,7 @@ def test_a_class_folder_is_no_task_of_its_own(tmp_path):
 
 
 def test_a_folder_without_a_layout_is_told_what_is_read(tmp_path):
-    with pytest.raises(TaskshareError, match=r"neither list_attr_celeba\.txt nor train/CLASS and test/CLASS in it"):
+    with pytest.raises(TaskshareError, match=r"neither list_attr_celeba\.txt nor train/CLASS in it"):
         new.look("birds", tmp_path)
 
 

@@ -1,6 +1,7 @@
 """The command line: what every rule calls, and what a person calls without the workflow."""
 
 import errno
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -193,18 +194,23 @@ def evaluate(
     device: DeviceOption = "auto",
 ) -> None:
     """Measure balanced accuracy and landmarks on the run's own test images, or on any source of the same layout."""
-    from taskshare.evaluation import outside, scoring
+    from taskshare.evaluation import scoring
 
     if (prepared is None) == (source is None):
         raise TaskshareError("evaluate: give either --prepared or --source")
     if prepared is not None:
         metrics = scoring.evaluate(checkpoint, prepared, split, out or checkpoint.parent, device)
     else:
+        from taskshare.evaluation import outside  # reads image files, which scoring does not
+
         assert source is not None
         metrics = outside.evaluate_source(checkpoint, source, split, out, on_bad_image, device)
     for task, measured in metrics["tasks"].items():
         if "detection_rate" in measured:
             print(f"{task}: found in {100 * measured['detection_rate']:.2f} % of {measured['images']} images")
+        elif math.isnan(measured["balanced_accuracy"]):
+            images = measured["positives"] + measured["negatives"]
+            print(f"{task}: balanced accuracy undefined: all {images} images have the same label")
         else:
             print(
                 f"{task}: balanced accuracy {100 * measured['balanced_accuracy']:.2f} %, "
@@ -253,12 +259,13 @@ def predict(
     landmarks: Annotated[
         Path | None, typer.Option(help="landmarks by file name, as list_landmarks_align_celeba.txt or CSV")
     ] = None,
+    on_bad_image: Annotated[Literal["stop", "skip"], typer.Option(help="stop or skip")] = "stop",
     device: DeviceOption = "auto",
 ) -> None:
     """Predict every task of a checkpoint for a folder of images."""
     from taskshare.evaluation import outside
 
-    outside.predict(checkpoint, images, landmarks, out, device)
+    outside.predict(checkpoint, images, landmarks, out, device, on_bad_image)
 
 
 @verb

@@ -3,9 +3,10 @@
 import errno
 import hashlib
 import json
+import math
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,25 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON with sorted keys, whole or not at all."""
-    write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write `content` as indented JSON with sorted keys, whole or not at all. NaN, which JSON lacks, becomes null."""
+    text = json.dumps(_nan_as_none(content), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def _nan_as_none(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _nan_as_none(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_nan_as_none(value) for value in content]
+    return None if isinstance(content, float) and math.isnan(content) else content
+
+
+def read_metrics(path: Path) -> Any:
+    """Return what a JSON file of numbers holds, with NaN for null: what is undefined, such as a share of nothing."""
+    return json.loads(
+        path.read_text(encoding="utf-8"),
+        object_hook=lambda found: {key: math.nan if value is None else value for key, value in found.items()},
+    )
 
 
 def read_json(path: Path) -> Any:

@@ -3,7 +3,9 @@
 Imports no more than `config` does, and for the same reason.
 """
 
+import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -31,7 +33,10 @@ ROW_METRICS, LEARNING_CURVES, PUBLISHED = "metrics", "learning_curves.csv", "pub
 # Files of a source folder that stand for its content; single images are too many to look at in every call.
 LABEL_FILES = (
     "list_*.txt",
+    "list_*.csv",
     "identity_*.txt",
+    "identity_*.csv",
+    "trainLabels.csv",
     "img_align_celeba.zip",
     "cifar-10-python.tar.gz",
     "*_batch*",
@@ -104,6 +109,24 @@ class Graph:
         root = self.folder / path
         found = {file for pattern in LABEL_FILES for file in (*root.glob(pattern), *root.glob(f"*/{pattern}"))}
         return sorted(str(file) for file in found)
+
+    def source_fingerprint(self, dataset: str) -> str:
+        """Return a digest of a source's names and sizes, and of its times unless it lies in the working folder.
+
+        What lies there is versioned with the results, and has other times in a clone. Other kinds of sources are made
+        by rules of their own.
+        """
+        if self.params.source_kind(dataset) != "path":
+            return ""
+        root = self.folder / self.params.source(dataset)
+        travels = root.resolve().is_relative_to(self.folder.resolve())
+        found = [root] if root.is_file() else [Path(place, name) for place, _, names in os.walk(root) for name in names]
+        facts = []
+        for path in sorted(found):
+            status = path.stat()
+            time = 0 if travels else status.st_mtime_ns
+            facts.append((path.relative_to(root).as_posix(), status.st_size, time))
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     def prepared(self, run: Run) -> str:
         """Return the folder of a run's prepared data."""

@@ -23,10 +23,7 @@ from taskshare.evaluation.rows import Cell
 from taskshare.evaluation.tables import ComparisonTable, comparison_table
 from taskshare.graph import LANDMARKS_FILE, METRICS, OTHER_WEIGHTS, SCORES, WEIGHTS
 from taskshare.networks import weights
-
-THRESHOLD = 0.5
-"""A score above it is a decision for the label 1."""
-
+from taskshare.statistics.metrics import THRESHOLD
 
 SUMS = 22
 """That follow each other in the deepest net: ten convolutions, each with its mixer, and a head of two layers."""
@@ -73,7 +70,7 @@ class _Evaluation:
         self.scores = cast(pd.DataFrame, stored.scores(run.name, run.seed))
         self.landmarks = stored.landmarks(run.name, run.seed)
         stored.metrics(run.name, run.seed)  # raises if damaged
-        self.metrics = cast(dict[str, Any], files.read_json(results / "evaluation" / run.key / METRICS))
+        self.metrics = cast(dict[str, Any], files.read_metrics(results / "evaluation" / run.key / METRICS))
 
 
 def verify(

@@ -1,4 +1,4 @@
-"""Feature maps of the columns of a small separation net, and how alike features are."""
+"""Feature maps of the columns of a small separation net."""
 
 import json
 
@@ -8,13 +8,11 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file
-from scipy.stats import ortho_group
 
 from taskshare import config
 from taskshare.data.arrays import ImageArray, ImageArrayWriter
 from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.errors import TaskshareError
-from taskshare.evaluation.feature_similarity import explained_share, linear_cka
 from taskshare.evaluation.kinds import column_maps
 from taskshare.networks import weights
 from taskshare.networks.build import to_input
@@ -135,43 +133,3 @@ def test_nets_without_columns_from_the_image_up_are_refused(faces, saved, tmp_pa
         column_maps.measure(late, faces, 1, tmp_path / "maps.safetensors", "cpu")
     with pytest.raises(TaskshareError, match="has 2 blocks of convolutions, not 3; take another"):
         column_maps.measure(saved(make_run()), faces, 3, tmp_path / "maps.safetensors", "cpu")
-
-
-@pytest.fixture
-def features():
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(300, 5))
-    return x, x @ generator.normal(size=(5, 4)) + 0.5 * generator.normal(size=(300, 4))
-
-
-def test_cka_is_that_of_the_kernel_matrices(features):
-    x, y = features
-    # Kornblith 2019, equations 2 to 4: HSIC of K and L over the root of those of K with K, and L with L.
-    centring = np.eye(300) - 1 / 300
-    of_x, of_y = (centring @ features @ features.T @ centring for features in (x, y))
-    expected = np.trace(of_x @ of_y) / np.sqrt(np.trace(of_x @ of_x) * np.trace(of_y @ of_y))
-    assert linear_cka(x, y) == pytest.approx(expected)
-
-
-def test_cka_ignores_rotation_scale_and_offset_but_not_the_features(features):
-    x, y = features
-    turned = 3 * x @ ortho_group.rvs(5, random_state=1) + 7
-    assert linear_cka(x, turned) == pytest.approx(1)
-    assert linear_cka(turned, y) == pytest.approx(linear_cka(x, y))
-    assert linear_cka(x, np.random.default_rng(9).normal(size=(300, 4))) < 0.1
-    assert np.isnan(linear_cka(x, np.zeros((300, 4))))
-
-
-def test_a_linear_function_is_explained_and_noise_is_not(features):
-    x, y = features
-    assert explained_share(x, x @ [[1.0, 2], [0, 1], [3, 0], [0, 0], [1, 1]] + 5) == pytest.approx(1)
-    assert explained_share(x, np.random.default_rng(9).normal(size=(300, 4))) < 0.02
-    # Each channel of y is a sum of five terms of variance about 1, and noise of variance 0.25.
-    assert explained_share(x, y) == pytest.approx(1 - 4 * 0.25 / y.var(axis=0).sum(), abs=0.02)
-    assert np.isnan(explained_share(x, np.zeros((300, 4))))
-
-
-def test_a_fit_is_not_scored_on_what_it_was_fitted_to():
-    generator = np.random.default_rng(2)
-    x, y = generator.normal(size=(40, 20)), generator.normal(size=(40, 3))  # 20 numbers explain 20 of any others
-    assert explained_share(x, y) < 0

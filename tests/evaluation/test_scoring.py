@@ -136,11 +136,38 @@ def test_landmarks_may_come_as_csv(pictures, tmp_path):
     pd.testing.assert_frame_equal(outside.read_landmarks(tmp_path / "landmarks.csv"), listed, check_names=False)
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_csv_of_landmarks_lacks_a_column(separator, tmp_path):
+    table = pd.DataFrame({"lefteye_x": [1.0], "lefteye_y": [2.0]}, index=["a.jpg"])
+    table.to_csv(tmp_path / "landmarks.csv", sep=separator, encoding="utf-8-sig")
+    with pytest.raises(
+        TaskshareError, match=r"landmarks\.csv: not a table of landmarks .*\(no column righteye_x, righ"
+    ):
+        outside.read_landmarks(tmp_path / "landmarks.csv")
+
+
+def test_files_that_are_no_image_stop_a_prediction_or_are_left_out(trained, pictures, tmp_path, capsys):
+    folder = tmp_path / "folder"
+    shutil.copytree(pictures / "img_align_celeba", folder / "below")
+    (folder / "notes.txt").write_text("x")
+    first, *others = sorted(path.name for path in (folder / "below").iterdir())
+    (folder / "below" / first).write_bytes(b"no image")
+    landmarks = outside.read_landmarks(pictures / "list_landmarks_align_celeba.txt")
+    landmarks.rename(lambda name: f"below/{name}").to_csv(tmp_path / "points.csv")
+    arguments = trained[2], folder, tmp_path / "points.csv", tmp_path / "x.csv", "cpu"
+    with pytest.raises(TaskshareError, match=rf"below/{first}: not an image .*--on-bad-image skip"):
+        outside.predict(*arguments)
+    assert not (tmp_path / "x.csv").exists()
+    outside.predict(*arguments, on_bad_image="skip")
+    assert list(pd.read_csv(tmp_path / "x.csv")["image"]) == [f"below/{name}" for name in others]
+    assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()] == [f"below/{first}", "notes.txt"]
+
+
 def test_a_picture_without_landmarks_is_named(trained, pictures, tmp_path):
     landmarks = outside.read_landmarks(pictures / "list_landmarks_align_celeba.txt")
     first = min(path.name for path in (pictures / "img_align_celeba").iterdir())
     landmarks.drop(index=first).to_csv(tmp_path / "landmarks.csv")
-    with pytest.raises(TaskshareError, match=f"no landmarks for {first}"):
+    with pytest.raises(TaskshareError, match=f"{first}: no row in "):
         outside.predict(trained[2], pictures / "img_align_celeba", tmp_path / "landmarks.csv", tmp_path / "x.csv")
     assert not (tmp_path / "x.csv").exists()
 

@@ -146,12 +146,12 @@ def test_two_dozen_rows_look_different():
     assert len({str(look) for look in figures.LOOKS}) == 25
 
 
-def test_one_seed_has_no_interval(params, tmp_path, make_page):
+def test_one_seed_has_the_interval_of_the_test_persons_alone(params, tmp_path, make_page):
     fill(tmp_path, params, "celeba-hard-pairs")
     page = make_page(params, tmp_path)
     place = 'data-row="MT, resampled" data-task="Goatee" data-quantity='
-    assert re.search(f'{place}"verdict"><span class="verdict single">.*1 seed, no interval', page)
-    assert not re.search(f'{place}"half_width" data-value', page)
+    assert re.search(f'{place}"verdict"><span class="verdict single">.*1 seed, test persons alone', page)
+    assert re.search(f'{place}"half_width" data-value', page)
 
 
 def test_generated_data_are_marked_in_the_heading(params, tmp_path, make_page):

@@ -144,4 +144,6 @@ def test_torchvisions_own_vgg16_begins_with_the_same_layers():
 
     plan = layer_plan(config.VggNetwork(backbone="vgg", scheme="hard"), 128)
     ours = list(itertools.chain(*([layer.channels] + ["M"] * layer.pool for layer in plan)))
-    assert import_torchvision("models.vgg").cfgs["D"][: len(ours)] == ours
+    torchvisions = import_torchvision("models.vgg")
+    assert torchvisions.cfgs["D"][: len(ours)] == ours
+    assert repr(paper("hard").trunk) == repr(torchvisions.make_layers(ours))

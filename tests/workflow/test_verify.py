@@ -10,8 +10,9 @@ import torch
 
 from taskshare import config, files
 from taskshare.errors import TaskshareError
-from taskshare.evaluation import metrics, scoring
+from taskshare.evaluation import scoring
 from taskshare.networks import weights
+from taskshare.statistics import metrics
 from taskshare.verify import tolerance, verify
 
 from .conftest import PROJECT
@@ -210,7 +211,7 @@ def test_a_decision_at_the_threshold_may_turn_elsewhere(pulled):
     turned = undecided["score"].where(undecided.index % 3 > 0, np.float32(0.5 + limit / 2))
     pulled.change_scores(lambda table: table.__setitem__("score", turned))
     measured = {
-        task: metrics.measure(part["label"].to_numpy(), (turned[part.index] > 0.5).to_numpy())
+        task: metrics.measure(part["label"].to_numpy(), metrics.decide(turned[part.index].to_numpy()))
         for task, part in undecided.groupby("task")
     }
     pulled.change_metrics(lambda content: content.update(tasks=measured))

@@ -61,6 +61,8 @@ rule prepare:
             == [graph.source_path(wildcards.dataset)]
             else graph.source_path(wildcards.dataset)
         ),
+        # Not read by the command: another source, or other content of it, prepares again.
+        fingerprint=lambda wildcards: graph.source_fingerprint(wildcards.dataset),
         out=lambda wildcards, output: str(Path(output[0]).parent),
         on_bad_image=graph.params.data.on_bad_image,
     shell:

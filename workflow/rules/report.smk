@@ -21,12 +21,12 @@ rule summary:
         params=f"{graph.results}/params.json",
         published=[
             local(str(path))
-            for path in sorted(Path("reports/published").glob("*.yaml"))
+            for path in sorted((project / "reports/published").glob("*.yaml"))
         ],
         code=[
             local(str(path))
             for phase in ("evaluation", "report")
-            for path in sorted(Path(f"src/taskshare/{phase}").rglob("*.py"))
+            for path in sorted((project / "src/taskshare" / phase).rglob("*.py"))
         ],
     output:
         graph.summary_files(),
@@ -49,15 +49,15 @@ rule report:
         params=f"{graph.results}/params.json",
         templates=[
             local(str(path))
-            for path in sorted(Path("reports").rglob("*"))
+            for path in sorted((project / "reports").rglob("*"))
             if path.suffix in (".j2", ".yaml", ".css")
         ],
         code=[
             local(str(path))
             for phase in ("evaluation", "report")
-            for path in sorted(Path(f"src/taskshare/{phase}").rglob("*.py"))
+            for path in sorted((project / "src/taskshare" / phase).rglob("*.py"))
         ]
-        + [local("src/taskshare/networks/plan.py")],
+        + [local(str(project / "src/taskshare/networks/plan.py"))],
     output:
         f"{graph.results}/report/report.html",
     log:
@@ -66,6 +66,7 @@ rule report:
         "../envs/taskshare.yaml"
     params:
         results=lambda wildcards, input: str(Path(input.params).parent),
+        templates=str(project / "reports"),
     shell:
         "python -m taskshare report --params {input.params:q} --results {params.results:q} --out {output:q}"
-        " > {log:q} 2>&1"
+        " --templates {params.templates:q} > {log:q} 2>&1"

@@ -38,7 +38,7 @@ def validate(content: Mapping[str, Any], where: str = "params.yaml", check_sourc
         TaskshareError: one line that names the key and what is allowed there.
     """
     try:
-        params = Params.model_validate(dict(content))
+        params = Params.model_validate(_nested(content, where))
     except ValidationError as error:
         raise TaskshareError(f"{where}: {explain(error)}") from None
     for scale in params.scales:
@@ -65,6 +65,22 @@ def validate(content: Mapping[str, Any], where: str = "params.yaml", check_sourc
                 "(`dvc pull` brings one in raw/)"
             )
     return params
+
+
+def _nested(content: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the content with keys such as `data.on_bad_image`, which Snakemake's --config can give, at their place."""
+    plain = {key: value for key, value in content.items() if "." not in key}
+    for key in content.keys() - plain.keys():
+        *path, last = key.split(".")
+        place = plain
+        for part in path:
+            found = place.get(part)
+            if not isinstance(found, Mapping):
+                raise TaskshareError(f"{where}: {key}: there is no key {part} to look in; see docs/configuration.md")
+            place[part] = dict(found)
+            place = place[part]
+        place[last] = content[key]
+    return plain
 
 
 def json_schema() -> str:

@@ -3,7 +3,6 @@
 Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009; https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
-import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from taskshare import seeds
-from taskshare.data.image_files import is_image
+from taskshare.data.image_files import SUFFIXES, is_ignored, is_image, walk
 from taskshare.errors import TaskshareError
 
 ARCHIVE = "cifar-10-python.tar.gz"
@@ -22,6 +21,19 @@ META = "batches.meta"
 TRAINING_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 TEST_BATCH = "test_batch"
 BATCH_FILES = (*TRAINING_BATCHES, TEST_BATCH, META)
+LIST = "trainLabels.csv"
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""Names of the folders that hold classes, in any case, and their splits."""
+WITHOUT_TEST = 0.2
+"""Share of each class that becomes the test images where a source has none and no other share is asked for."""
 
 _SHAPE = (3, 32, 32)  # of one image in a batch: red, green and blue planes
 _BYTES = 3 * 32 * 32
@@ -33,15 +45,23 @@ def has_batches(folder: Path) -> bool:
 
 
 def has_folders(folder: Path) -> bool:
-    """Return whether a folder holds train/CLASS and test/CLASS."""
-    return (folder / "train").is_dir() and (folder / "test").is_dir()
+    """Return whether a folder holds train/CLASS."""
+    return any(split == "train" and len(_class_folders(path)) > 1 for path, split in _split_folders(folder).items())
 
 
 def class_names(folder: Path) -> list[str]:
     """Return the classes of a folder with batches, in their order, or with train/CLASS, by name."""
     if has_batches(folder):
         return list(_unpickle(folder / META).get("label_names", []))
-    return _class_folders(folder / "train")
+    if has_list(folder):
+        return sorted(_listed(folder)["label"].unique())
+    return next(_class_folders(path) for path, split in _split_folders(folder).items() if split == "train")
+
+
+def _split_folders(folder: Path) -> dict[Path, str]:
+    """Return the folders of splits with their splits, by name."""
+    entries = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    return {entry: SPLIT_FOLDERS[name] for entry in entries if (name := entry.name.lower()) in SPLIT_FOLDERS}
 
 
 @dataclass(frozen=True)
@@ -99,33 +119,104 @@ def read_batches(folder: Path, labels: Sequence[str], validation_fraction: float
     return _hold_out(pd.concat(tables), validation_fraction)
 
 
-def read_folders(folder: Path, labels: Sequence[str], validation_fraction: float) -> pd.DataFrame:
-    """List the images of train/CLASS and test/CLASS; other arguments and errors as in `read_batches`."""
+def read_folders(
+    folder: Path, labels: Sequence[str], validation_fraction: float
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """List the images of SPLIT/CLASS, in whatever subfolders they lie; other arguments and errors as in `read_batches`.
+
+    The folders `validation`, `valid` and `val` hold the validation images. Without them a share of the training images
+    is held out, and without `test` as large a share, or a fifth, becomes the test images.
+
+    Returns:
+        The table of `Catalogue`, and what lies there and is not read, each with the reason.
+    """
     rows: list[tuple[str, str, int]] = []
-    for split in ("train", "test"):
-        _check_classes(split, _class_folders(folder / split), labels)
-        for number, label in enumerate(labels):
-            with os.scandir(folder / split / label) as entries:
-                images = [entry.name for entry in entries if is_image(entry.name)]
-            if not images:
-                raise TaskshareError(f"{split}/{label}: no image (.jpg, .jpeg or .png); each class needs some")
-            rows.extend((f"{split}/{label}/{name}", split, number) for name in images)
+    unread: list[tuple[str, str]] = []
+    folders = _split_folders(folder)
+    for other in sorted(set(folder.iterdir()) - set(folders)):
+        if not is_ignored(other.name) and (other.is_dir() or is_image(other.name)):
+            unread.append((other.name, f"not in a folder of a split ({', '.join(SPLIT_FOLDERS)})"))
+    for entry, split in folders.items():
+        _check_classes(entry.name, _class_folders(entry), labels)
+        before = len(rows)
+        for name in walk(entry):
+            label, _, below = name.partition("/")
+            path = f"{entry.name}/{name}"
+            if not below:
+                unread.append((path, "not in a folder of a class"))
+            elif is_image(name):
+                rows.append((path, split, labels.index(label)))
+            else:
+                unread.append((path, f"not an image of a format that is read ({', '.join(SUFFIXES)})"))
+        empty = set(range(len(labels))) - {row[2] for row in rows[before:]}
+        if empty:
+            raise TaskshareError(f"{entry.name}/{labels[min(empty)]}: no image; each class needs some in each split")
     table = pd.DataFrame(rows, columns=["id", "split", "class"]).astype({"class": np.int8})
-    return _hold_out(table, validation_fraction)
+    splits = set(table["split"])
+    if "test" not in splits:
+        table = _hold_out(table, validation_fraction or WITHOUT_TEST, "test")
+    if "validation" not in splits:
+        table = _hold_out(table, validation_fraction)
+    return table.sort_values("id", ignore_index=True), unread
+
+
+def has_list(folder: Path) -> bool:
+    """Return whether a folder holds train/ and the labels of its images in a CSV, as Kaggle's CIFAR-10 has."""
+    return (folder / LIST).is_file() and (folder / "train").is_dir()
+
+
+def read_list(
+    folder: Path, labels: Sequence[str], validation_fraction: float
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """List the images of train/ with the labels of trainLabels.csv; as `read_folders` without a folder `test`.
+
+    Kaggle's test images have no labels, and are not read.
+    """
+    listed = _listed(folder)
+    _check_classes(LIST, sorted(listed["label"].unique()), labels)
+    stored = {Path(name).stem: name for name in walk(folder / "train") if is_image(name)}
+    ids = listed["id"].astype(str)
+    unread = [(f"train/{name}", f"no row in {LIST}") for stem, name in stored.items() if stem not in set(ids)]
+    unread += [(f"train/{id}", "no such image") for id in ids if id not in stored]
+    table = pd.DataFrame(
+        {
+            "id": [f"train/{stored[id]}" for id in ids if id in stored],
+            "split": "train",
+            "class": [labels.index(label) for id, label in zip(ids, listed["label"], strict=True) if id in stored],
+        }
+    ).astype({"class": np.int8})
+    table = _hold_out(table, validation_fraction or WITHOUT_TEST, "test")
+    return _hold_out(table, validation_fraction), unread
+
+
+def _listed(folder: Path) -> pd.DataFrame:
+    table = pd.read_csv(folder / LIST, dtype=str, encoding="utf-8-sig")
+    if list(table.columns) != ["id", "label"] or table["id"].duplicated().any() or table.isna().any(axis=None):
+        raise TaskshareError(f"{LIST}: needs the columns id and label, a label for each id and each id once; mend it")
+    return table
 
 
 def _class_folders(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_ignored(entry.name))
 
 
-def _hold_out(table: pd.DataFrame, fraction: float) -> pd.DataFrame:
-    """Sort by id, and move a share of each class's training images to the split "validation", drawn by their ids."""
+def _hold_out(table: pd.DataFrame, fraction: float, split: str = "validation") -> pd.DataFrame:
+    """Sort by id, and move a share of each class's training images to another split, drawn by their ids.
+
+    Raises:
+        TaskshareError: if a class would have no training image left, or none in the other split.
+    """
     table = table.sort_values("id", ignore_index=True)
     training = table[table["split"] == "train"]
-    for _, of_class in training.groupby("class"):
-        drawn = sorted((seeds.derive(0, "validation", id), row) for row, id in of_class["id"].items())
-        table.loc[[row for _, row in drawn[: round(fraction * len(drawn))]], "split"] = "validation"
+    for _, of_class in training.groupby("class") if fraction else ():
+        drawn = sorted((seeds.derive(0, split, id), row) for row, id in of_class["id"].items())
+        count = round(fraction * len(drawn))
+        if not 0 < count < len(drawn):
+            raise TaskshareError(
+                f"{of_class['id'].iloc[0]}: of the {len(drawn)} training images of its class, a share of {fraction:g} "
+                f"cannot be held out for {split}; add images of that class, or a folder {split}/"
+            )
+        table.loc[[row for _, row in drawn[:count]], "split"] = split
     return table
 
 

@@ -69,6 +69,8 @@ def prepare(
     for stale in (out / "facts.json", *out.glob("*.parquet")):
         stale.unlink(missing_ok=True)
     with open_source(name, dataset, source) as catalogue:
+        if variant.align and LANDMARK_COLUMNS[0] not in catalogue.table:
+            raise TaskshareError(f"{name}: no landmarks in {source} to align by; add their file, or set align: false")
         left_out: list[tuple[str, str]] = []
 
         def leave_out(id: str, reason: str) -> None:

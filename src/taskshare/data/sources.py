@@ -62,7 +62,7 @@ def recognise(path: Path) -> tuple[Literal["attributes", "classes"], list[str]]:
         if folder is not None:
             return "classes", classes_layout.class_names(folder)
     raise TaskshareError(
-        f"{path}: neither {attributes_layout.ATTRIBUTES} nor train/CLASS and test/CLASS in it or one folder below; "
+        f"{path}: neither {attributes_layout.ATTRIBUTES} nor train/CLASS in it or one folder below; "
         "arrange the files as docs/own-data.md shows"
     )
 
@@ -73,20 +73,25 @@ def _open_attributes(name: str, dataset: Dataset, root: Path, files: dict[str, d
         raise TaskshareError(
             f"{name}: no {attributes_layout.ATTRIBUTES} in the source or one folder below; give CelebA's files"
         )
-    archive, images = folder / attributes_layout.IMAGE_ARCHIVE, folder / attributes_layout.IMAGES
-    if archive.is_file():
+    images = attributes_layout.locate_images(folder)
+    if images is None:
+        raise TaskshareError(
+            f"{name}: neither {attributes_layout.IMAGES}/ nor {attributes_layout.IMAGE_ARCHIVE} beside the label "
+            "files; add one"
+        )
+    archive = next(iter(sorted(folder.rglob(attributes_layout.IMAGE_ARCHIVE))), None)
+    if archive is not None:
         files[archive.name] = _facts(archive)
-    if not images.is_dir():
-        if not archive.is_file():
-            raise TaskshareError(f"{name}: neither {images.name}/ nor {archive.name} beside the label files; add one")
+    if images == archive:
         unpacked = stack.enter_context(extracted(archive))
-        images = unpacked / images.name if (unpacked / images.name).is_dir() else unpacked
+        images = attributes_layout.locate_images(unpacked) or unpacked
     table, bad = attributes_layout.read(folder, images, dataset.labels)
-    files.update({file: _facts(folder / file) for file in attributes_layout.LABEL_FILES if (folder / file).exists()})
+    located = (attributes_layout.locate(folder, file) for file in attributes_layout.LABEL_FILES)
+    files.update({path.name: _facts(path) for path in located if path is not None})
     synthetic = _is_synthetic(root, folder)
     return Catalogue(
         table=table,
-        load=ImageFiles(images),
+        load=ImageFiles(images, upright=False),
         bad=bad,
         official=not synthetic and official.is_official_celeba(folder, images),
         synthetic=synthetic,
@@ -98,20 +103,25 @@ def _open_classes(name: str, dataset: Dataset, root: Path, files: dict[str, dict
     folder = _find_classes(root, files, stack)
     if folder is None:
         raise TaskshareError(
-            f"{name}: neither {classes_layout.META} nor train/ and test/ in the source or one folder below; "
+            f"{name}: neither {classes_layout.META} nor train/CLASS in the source or one folder below; "
             "give CIFAR-10's Python version, or train/CLASS and test/CLASS"
         )
     synthetic = _is_synthetic(root, folder)
+    bad: list[tuple[str, str]] = []
     if classes_layout.has_batches(folder):
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="taskshare-")))
         table = classes_layout.read_batches(folder, dataset.labels, dataset.validation_fraction, work)
         files.update({file: _facts(folder / file) for file in classes_layout.BATCH_FILES})
         load: Callable = classes_layout.BatchRows(work)
         is_official = not synthetic and official.is_official_cifar10(folder)
-    else:
-        table = classes_layout.read_folders(folder, dataset.labels, dataset.validation_fraction)
+    elif classes_layout.has_list(folder):
+        table, bad = classes_layout.read_list(folder, dataset.labels, dataset.validation_fraction)
         load, is_official = ImageFiles(folder), False
-    return Catalogue(table=table, load=load, bad=[], official=is_official, synthetic=synthetic, files=files)
+        files[classes_layout.LIST] = _facts(folder / classes_layout.LIST)
+    else:
+        table, bad = classes_layout.read_folders(folder, dataset.labels, dataset.validation_fraction)
+        load, is_official = ImageFiles(folder), False
+    return Catalogue(table=table, load=load, bad=bad, official=is_official, synthetic=synthetic, files=files)
 
 
 def _find_classes(root: Path, files: dict[str, dict], stack: ExitStack) -> Path | None:
@@ -124,7 +134,8 @@ def _find_classes(root: Path, files: dict[str, dict], stack: ExitStack) -> Path 
 
 
 def _is_classes(folder: Path) -> bool:
-    return classes_layout.has_batches(folder) or classes_layout.has_folders(folder)
+    readers = (classes_layout.has_batches, classes_layout.has_list, classes_layout.has_folders)
+    return any(has(folder) for has in readers)
 
 
 def _find(root: Path, is_layout: Callable[[Path], bool]) -> Path | None:

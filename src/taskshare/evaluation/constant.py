@@ -9,7 +9,8 @@ import pandas as pd
 from taskshare import files
 from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
 from taskshare.evaluation import landmark_errors
-from taskshare.evaluation.metrics import measure as measure_labels
+from taskshare.statistics.metrics import decide
+from taskshare.statistics.metrics import measure as measure_labels
 
 
 def measure(prepared: Path, labels: Sequence[str], size: int, out: Path) -> None:
@@ -26,7 +27,7 @@ def measure(prepared: Path, labels: Sequence[str], size: int, out: Path) -> None
     """
     train = pd.read_parquet(prepared / "train.parquet", columns=[*labels, *PREPARED_LANDMARKS])
     test = pd.read_parquet(prepared / "test.parquet", columns=[*labels, *PREPARED_LANDMARKS, *LANDMARK_COLUMNS])
-    said = train[list(labels)].mean() > 0.5
+    said = dict(zip(labels, decide(train[list(labels)].mean().to_numpy()), strict=True))
     found = {label: measure_labels(test[label].to_numpy(), np.full(len(test), bool(said[label]))) for label in labels}
     errors = landmark_errors.constant_errors(train, test, size)
     files.write_json(out, {"tasks": landmark_errors.measure_landmarks(errors) | found})

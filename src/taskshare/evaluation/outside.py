@@ -1,6 +1,7 @@
 """A checkpoint on images that are not its own: another source, or a folder of pictures."""
 
 import csv
+import itertools
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -63,15 +64,23 @@ def evaluate_source(
         return scoring.evaluate(checkpoint, work, split, out or work, wanted_device)
 
 
-def predict(checkpoint: Path, images: Path, landmarks: Path | None, out: Path, wanted_device: str = "auto") -> None:
+def predict(
+    checkpoint: Path,
+    images: Path,
+    landmarks: Path | None,
+    out: Path,
+    wanted_device: str = "auto",
+    on_bad_image: Literal["stop", "skip"] = "stop",
+) -> None:
     """Write a CSV with the probability of each label, 0 to 1, and the landmarks in pixels, for every image of a folder.
 
     Args:
         checkpoint: weights.safetensors of a run.
-        images: folder of image files, taken in the order of their names.
-        landmarks: table of five landmarks by file name; needed if the run aligned its images.
+        images: folder of image files, with its subfolders, taken in the order of their paths.
+        landmarks: table of five landmarks by path in that folder; needed if the run aligned its images.
         out: CSV file: `image`, then one column per label, and x and y of each landmark if the run finds them.
         wanted_device: `auto`, `cpu` or `cuda`.
+        on_bad_image: `stop` at a file that cannot be read or aligned, or `skip` it and name it on standard error.
 
     Raises:
         TaskshareError: if there is no image, or one cannot be read or aligned.
@@ -81,30 +90,40 @@ def predict(checkpoint: Path, images: Path, landmarks: Path | None, out: Path, w
         raise TaskshareError(f"{checkpoint}: its run aligned the images by landmarks; give them with --landmarks")
     if not images.is_dir():
         raise TaskshareError(f"{images}: no such folder; give the folder of the images")
-    names = sorted(path.name for path in images.iterdir() if image_files.is_image(path.name))
-    if not names:
-        raise TaskshareError(f"{images}: no image files there")
     table = read_landmarks(landmarks) if landmarks is not None and run.variant.align else None
-    load = image_files.ImageFiles(images)
+    # Landmarks refer to the pixels as stored.
+    load = image_files.ImageFiles(images, upright=table is None)
 
-    def prepared(name: str) -> tuple[np.ndarray, np.ndarray]:
+    def prepared(name: str) -> tuple[np.ndarray, np.ndarray] | None:
         points = MARKS
-        if table is not None:
-            if name not in table.index:
-                raise TaskshareError(f"{landmarks}: no landmarks for {name}; add its row")
+        if table is not None and name in table.index:
             points = table.loc[name].to_numpy(np.float32).reshape(5, 2)
         try:
+            if not image_files.is_image(Path(name).name):
+                raise BadImageError(name, "not an image of a format that is read")
+            if table is not None and name not in table.index:
+                raise LandmarkError(f"no row in {landmarks}")
             image, seen = prepare_image(load(name), points, run.variant)
         except (BadImageError, LandmarkError) as error:
-            raise TaskshareError(f"{images / name}: {error}") from None
+            reason = error.reason if isinstance(error, BadImageError) else error
+            if on_bad_image == "stop":
+                raise TaskshareError(
+                    f"{images / name}: {reason}; mend or remove it, or leave such files out with --on-bad-image skip"
+                ) from None
+            print(f"left out: {name}: {reason}", file=sys.stderr)
+            return None
         assert seen is not None
         return image, np.stack([points, seen])
 
+    names = sorted(image_files.walk(images))
+    if not any(image_files.is_image(Path(name).name) for name in names):
+        raise TaskshareError(f"{images}: no image files there")
+
     def blocks() -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
-        for start in range(0, len(names), BLOCK):
-            part = names[start : start + BLOCK]
-            pictures, marks = zip(*(prepared(name) for name in part), strict=True)
-            yield part, np.stack(pictures), np.stack(marks, axis=1)
+        good = ((name, found) for name in names if (found := prepared(name)) is not None)
+        while part := list(itertools.islice(good, BLOCK)):
+            pictures, marks = zip(*(found for _, found in part), strict=True)
+            yield [name for name, _ in part], np.stack(pictures), np.stack(marks, axis=1)
 
     with files.atomic(out) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -132,12 +151,16 @@ def read_landmarks(path: Path) -> pd.DataFrame:
         raise TaskshareError(f"{path}: no such file; give the table of landmarks")
     try:
         if path.suffix.lower() == ".csv":
-            table = pd.read_csv(path, index_col=0)
+            separator = attributes_layout.Format.of(path).separator
+            table = pd.read_csv(path, index_col=0, sep=separator, encoding=attributes_layout.ENCODING)
+            missing = [column for column in LANDMARK_COLUMNS if column not in table]
+            if missing:
+                raise ValueError(f"no column {', '.join(missing)}")
         else:
             table = attributes_layout.read_rows(path, LANDMARK_COLUMNS, np.float32, header=True)
         if not table.index.is_unique:
             raise ValueError(f"{table.index[table.index.duplicated()][0]} is listed twice")
         return table[list(LANDMARK_COLUMNS)].astype("float32")
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise TaskshareError(f"{path}: not a table of landmarks by image name ({reason}); see --help") from None

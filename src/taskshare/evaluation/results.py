@@ -30,7 +30,7 @@ class Results:
 
         They are those of the weights that the run selects, or those of another selection if its job has it.
         """
-        content = _read(self.root / "evaluation" / run / f"seed{seed}" / METRICS, files.read_json)
+        content = _read(self.root / "evaluation" / run / f"seed{seed}" / METRICS, files.read_metrics)
         if content is None:
             return None
         return content["selections"].get(selection) if selection else content["tasks"]
@@ -54,7 +54,7 @@ class Results:
 
     def constant(self, dataset: str, variant: str) -> dict[str, dict[str, float]] | None:
         """Return the test metrics of one answer for all images, by attribute and landmark; keys as in `metrics`."""
-        content = _read(self.root / "evaluation" / "constant" / dataset / variant / METRICS, files.read_json)
+        content = _read(self.root / "evaluation" / "constant" / dataset / variant / METRICS, files.read_metrics)
         return None if content is None else content["tasks"]
 
     def history(self, run: str, seed: int) -> pd.DataFrame | None:
@@ -135,13 +135,14 @@ def task_metrics(
     columns: Iterable[str],
     metric: Metric = "balanced_accuracy",
     selection: Selection | None = None,
+    defined: bool = True,
 ) -> dict[str, dict[int, dict[str, float]]]:
     """Return the test metrics of a row by column and seed, collected from the jobs that fill it.
 
     They are those of the weights that each run selects, or of another selection.
 
     A column or seed that has no result yet is absent, and so is one whose `metric` is not a number: balanced accuracy,
-    where all test images have one label.
+    where all test images have one label. With `defined` false, only the latter are returned.
     """
     collected: dict[str, dict[int, dict[str, float]]] = {}
     metrics: dict[str, dict[str, dict[str, float]]] = {}
@@ -150,7 +151,7 @@ def task_metrics(
             if job.key not in metrics:
                 metrics[job.key] = results.metrics(job.name, job.seed, selection) or {}
             measured = metrics[job.key].get(task_of(column))
-            if measured is not None and not math.isnan(measured[metric]):
+            if measured is not None and math.isnan(measured[metric]) != defined:
                 collected.setdefault(column, {})[job.seed] = measured
     return collected
 

@@ -1,16 +1,20 @@
-"""Rows of the report's tables: our means over seeds beside the printed numbers, in percent."""
+"""Rows of the report's tables: our means over seeds and the published numbers, in percent."""
 
+import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from taskshare.config import Metric
-from taskshare.evaluation.intervals import Interval, Verdict, judge, student_interval
 from taskshare.evaluation.published import MEAN, PublishedRow
+from taskshare.statistics import contributions
+from taskshare.statistics.contributions import Contributions
+from taskshare.statistics.intervals import Interval, crossed, student_interval
+from taskshare.statistics.verdicts import Standing, standing
 
 Measured = dict[str, dict[int, dict[str, float]]]
-CellVerdict = Verdict | Literal["absent"]
+CellVerdict = Standing | Literal["absent", "undefined"]
 STANDARD_ERRORS: dict[Metric, str] = {
     "balanced_accuracy": "standard_error",
     "accuracy": "accuracy_standard_error",
@@ -83,6 +87,9 @@ def row(
     held: Sequence[str],
     columns: Mapping[str, str],
     metric: Metric,
+    answered: Mapping[str, Contributions],
+    widest: float | None = None,
+    undefined: Collection[str] = (),
 ) -> Row:
     """Return a row of a table.
 
@@ -94,21 +101,26 @@ def row(
         held: The columns that its runs have.
         columns: All columns of the table with their labels.
         metric: What the cells hold.
+        answered: Contributions of the test persons to `metric`, by column.
+        widest: Half width, in points, beyond which an interval is too wide to tell.
+        undefined: The columns that were measured without a result, since all test images have one label.
     """
     comparable = printed.comparable if printed else True
     cells = []
     for column in columns:
         seeds = measured.get(column, {})
         paper = printed.values.get(column) if printed else None
-        ours = student_interval([100 * seeds[seed][metric] for seed in sorted(seeds)])
+        ours = interval({seed: 100 * seeds[seed][metric] for seed in sorted(seeds)}, answered.get(column))
         known = [found[STANDARD_ERRORS[metric]] for found in seeds.values() if STANDARD_ERRORS[metric] in found]
         standard_error = 100 * sum(known) / len(known) if known else None
-        verdict: CellVerdict = judge(paper, ours, comparable) if column in held else "absent"
+        verdict: CellVerdict = standing(paper, ours, widest, comparable) if column in held else "absent"
+        if ours is None and column in undefined:
+            verdict = "undefined"
         cells.append(Cell(column, paper, ours, standard_error, verdict))
     complete = len(held) == len(columns)
     paper_mean = printed_mean(printed, columns, whole=True)
-    ours_mean = student_interval(list(mean_by_seed(measured, held, metric).values())) if complete else None
-    mean_verdict: CellVerdict = judge(paper_mean, ours_mean, comparable) if complete else "absent"
+    ours_mean = interval(mean_by_seed(measured, held, metric), mean_over(answered, held)) if complete else None
+    mean_verdict: CellVerdict = standing(paper_mean, ours_mean, widest, comparable) if complete else "absent"
     cells.append(Cell(MEAN, paper_mean, ours_mean, None, mean_verdict))
     return Row(
         label=label,
@@ -119,6 +131,31 @@ def row(
         cells=cells,
         absent=[text for column, text in columns.items() if runs and column not in held],
     )
+
+
+def interval(by_seed: Mapping[int, float], answered: Contributions | None) -> Interval | None:
+    """Return the mean of a metric over seeds with its interval.
+
+    Args:
+        by_seed: The metric, in percent.
+        answered: Contributions of the test persons to it, as fractions of 1. Without them, or with those of other
+            seeds, the test set counts as fixed.
+
+    Returns:
+        None without a seed.
+    """
+    alone = student_interval(list(by_seed.values()))
+    if alone is None or answered is None or answered.seeds != tuple(by_seed):
+        return alone
+    both = crossed(100 * answered)
+    return dataclasses.replace(both, mean=alone.mean) if both else alone
+
+
+def mean_over(answered: Mapping[str, Contributions], columns: Sequence[str]) -> Contributions | None:
+    """Return the contributions to the mean over columns; None if one of them has none."""
+    if not columns or not answered.keys() >= set(columns):
+        return None
+    return contributions.mean([answered[column] for column in columns])
 
 
 def constant_cells(

@@ -14,11 +14,11 @@ from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import landmark_errors
-from taskshare.evaluation.metrics import measure
 from taskshare.graph import LANDMARKS_FILE, METRICS, OTHER_WEIGHTS, SCORES
 from taskshare.networks import weights
 from taskshare.networks.inference import logits, open_checkpoint, probabilities
 from taskshare.networks.outputs import label_logits, label_names, points, task_outputs
+from taskshare.statistics.metrics import decide, measure
 
 BLOCK = 256
 SCORES_SCHEMA = {"id": "str", "task": "str", "label": "int8", "score": "float32"}
@@ -87,8 +87,7 @@ def _measured(
         found = _found_landmarks(table, points(outputs, run), run.variant.size)
         frames[LANDMARKS_FILE] = landmark_errors.table(table["id"], *found)
         tasks |= landmark_errors.measure_landmarks(found[2])
-    decisions = label_logits(outputs, run)
-    scores = probabilities(decisions)
+    scores = probabilities(label_logits(outputs, run))
     rows = [pd.DataFrame({"id": [], "task": [], "label": [], "score": []}).astype(SCORES_SCHEMA)]
     for column, task in enumerate(label_names(run)):
         labels = task_labels(table, run.labels, task)
@@ -102,7 +101,7 @@ def _measured(
                 {"id": table["id"][part], "task": task, "label": labels[part], "score": scores[part, column]}
             ).astype(SCORES_SCHEMA)
         )
-        tasks[task] = measure(labels[part], decisions[part, column] > 0)
+        tasks[task] = measure(labels[part], decide(scores[part, column]))
     frames[SCORES] = pd.concat(rows, ignore_index=True)
     return frames, tasks
 

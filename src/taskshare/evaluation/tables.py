@@ -1,18 +1,20 @@
 """Published tables beside our numbers, ready for the templates. All numbers are in percent or percentage points."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from taskshare.config import Metric, Params, Table
+from taskshare.config import Metric, Params, Run, Table
 from taskshare.config.tasks import LANDMARK_POINTS, answers
 from taskshare.evaluation import rows
+from taskshare.evaluation.answers import Answers
 from taskshare.evaluation.data_facts import minority_shares
-from taskshare.evaluation.intervals import Interval, student_interval
 from taskshare.evaluation.names import POINTS
 from taskshare.evaluation.published import MEAN, PublishedRow, PublishedTable
 from taskshare.evaluation.results import Results, check_one_precision, jobs_of_columns, task_metrics, task_of
 from taskshare.evaluation.rows import Accuracies, CellVerdict, ConstantCell, Measured, Row
+from taskshare.statistics.contributions import Contributions
+from taskshare.statistics.intervals import Interval
 
 CONSTANT = "Constant predictor"
 METRICS: dict[Metric, str] = {
@@ -118,9 +120,11 @@ class ComparisonTable:
         numbers = "means" if all(cell.column == MEAN for cell in judged) else "numbers"
         words: dict[CellVerdict, str] = {
             "within": "within our interval",
+            "too_wide": "within an interval that is too wide to tell",
             "below": "ours below",
             "above": "ours above",
             "incomparable": "not comparable",
+            "undefined": "undefined",
             "single": "with one seed and so undecided",
             "not_run": "not run",
         }
@@ -129,7 +133,14 @@ class ComparisonTable:
 
 
 def comparison_table(
-    params: Params, name: str, experiment: Table, published: PublishedTable | None, results: Results, synthetic: bool
+    params: Params,
+    name: str,
+    experiment: Table,
+    published: PublishedTable | None,
+    results: Results,
+    synthetic: bool,
+    answers: Answers | None = None,
+    widest: Mapping[Metric, float] | None = None,
 ) -> ComparisonTable:
     """Build the table of an experiment from the metrics that stand in the results.
 
@@ -140,6 +151,8 @@ def comparison_table(
         published: The paper's numbers; None for an experiment of the user's own.
         results: What has been run.
         synthetic: Whether any of its data are generated.
+        answers: Those of `results`; without them the intervals take the test set as fixed.
+        widest: Half width, in points, beyond which an interval is too wide to tell, by metric; none by default.
     """
     metric = experiment.metric
     words = published or PublishedTable(
@@ -159,10 +172,14 @@ def comparison_table(
     first = params.spec(experiment.run_names[0])
     constant = (results.constant(first.dataset, first.variant) or {}) if experiment.constant else None
     tall = words.tall or len(columns) > WIDEST
+    answered = {label: _answered(answers, found, metric) for label, found in held_jobs.items()}
     balanced = None
     if metric == "accuracy":
-        found = {label: task_metrics(params, results, run, held[label]) for label, run in runs.items()}
-        balanced = _numbers(runs, found, held, columns, constant)
+        both = {label: _answered(answers, found, "balanced_accuracy") for label, found in held_jobs.items()}
+        known = {label: task_metrics(params, results, run, held[label]) for label, run in runs.items()}
+        unknown = {label: task_metrics(params, results, run, held[label], defined=False) for label, run in runs.items()}
+        balanced = _numbers(runs, known, held, columns, constant, both, unknown)
+    bound = (widest or {}).get(metric)
     return ComparisonTable(
         id=name,
         label=words.label,
@@ -176,12 +193,23 @@ def comparison_table(
         columns=columns,
         tall=tall,
         rows=[
-            rows.row(label, runs[label], words.rows.get(label), measured[label], held[label], columns, metric)
+            rows.row(
+                label,
+                runs[label],
+                words.rows.get(label),
+                measured[label],
+                held[label],
+                columns,
+                metric,
+                answered[label],
+                bound,
+                task_metrics(params, results, runs[label], held[label], metric, defined=False),
+            )
             for label in runs
         ],
         constant=[] if constant is None else rows.constant_cells(constant, columns, metric),
         published_rows=[
-            rows.row(label, [], printed, {}, [], columns, metric)
+            rows.row(label, [], printed, {}, [], columns, metric, {})
             for label, printed in words.rows.items()
             if label not in runs
         ],
@@ -193,7 +221,7 @@ def comparison_table(
         minority=minority,
         imbalance=imbalance,
         differences=[
-            _difference(minuend, subtrahend, measured, held, words.rows, columns, metric, _digits(tall))
+            _difference(minuend, subtrahend, measured, answered, held, words.rows, columns, metric, _digits(tall))
             for minuend, subtrahend in (pairs if words.differences else _successive(list(runs)))
         ],
         synthetic=synthetic,
@@ -220,6 +248,14 @@ def column_names(params: Params, experiment: Table, published: PublishedTable | 
     return [name for name in names if (task_of(name) in LANDMARK_POINTS) == (experiment.metric == "detection_rate")]
 
 
+def _answered(answers: Answers | None, jobs: Mapping[str, Sequence[Run]], metric: Metric) -> dict[str, Contributions]:
+    """Return the contributions to a row's cells, by column."""
+    if answers is None:
+        return {}
+    found = {column: answers.contributions(own, task_of(column), metric) for column, own in jobs.items()}
+    return {column: part for column, part in found.items() if part is not None}
+
+
 def _digits(tall: bool) -> int:
     """Decimals of differences: means over many columns may differ by less than a tenth of a point."""
     return 2 if tall else 1
@@ -241,11 +277,26 @@ def _numbers(
     held: Mapping[str, list[str]],
     columns: Mapping[str, str],
     constant: Mapping[str, Mapping[str, float]] | None,
+    answered: Mapping[str, Mapping[str, Contributions]],
+    undefined: Mapping[str, Collection[str]],
 ) -> Numbers:
     """Balanced accuracies of a table of accuracies; nothing of them is printed."""
     metric: Metric = "balanced_accuracy"
     return Numbers(
-        [rows.row(label, runs[label], None, measured[label], held[label], columns, metric) for label in runs],
+        [
+            rows.row(
+                label,
+                runs[label],
+                None,
+                measured[label],
+                held[label],
+                columns,
+                metric,
+                answered[label],
+                undefined=undefined[label],
+            )
+            for label in runs
+        ],
         [] if constant is None else rows.constant_cells(constant, columns, metric),
     )
 
@@ -254,6 +305,7 @@ def _difference(
     minuend: str,
     subtrahend: str,
     measured: Mapping[str, Measured],
+    answered: Mapping[str, Mapping[str, Contributions]],
     held: Mapping[str, list[str]],
     printed: Mapping[str, PublishedRow],
     columns: Mapping[str, str],
@@ -262,7 +314,11 @@ def _difference(
 ) -> Difference:
     both = [column for column in held[minuend] if column in held[subtrahend]]
     first, second = (rows.mean_by_seed(measured[label], both, metric) for label in (minuend, subtrahend))
-    ours = student_interval([first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())])
+    parts = [rows.mean_over(answered[label], both) for label in (minuend, subtrahend)]
+    ours = rows.interval(
+        {seed: first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())},
+        parts[0] - parts[1] if parts[0] and parts[1] else None,
+    )
     whole = len(both) == len(columns)
     papers = [rows.printed_mean(printed.get(label), both, whole) for label in (minuend, subtrahend)]
     paper = papers[0] - papers[1] if papers[0] is not None and papers[1] is not None else None
@@ -273,7 +329,7 @@ def _sentence(minuend: str, subtrahend: str, ours: Interval | None, digits: int)
     if ours is None:
         return "Not run."
     distance = f"{abs(ours.mean):.{digits}f} points"
-    if ours.half_width is None:
+    if ours.seeds == 1:
         return f"{minuend} is {distance} {_side(ours.mean)} {subtrahend} with one seed; that decides nothing."
     if ours.low <= 0 <= ours.high:
         return "No difference visible: the interval holds zero."

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from taskshare import config
-from taskshare.data.torchvision_import import import_torchvision
 from taskshare.networks.plan import head_inputs
 from taskshare.networks.subnet import initialise, uninitialised
 
@@ -15,17 +14,20 @@ GAINS = {"lecun": 1.0, "he": math.sqrt(2)}
 
 
 def convolutions(network: config.VggNetwork, generator: torch.Generator) -> nn.Sequential:
-    """Return torchvision's VGG layers for a whole column: convolution and ReLU in turn, a max-pool after each block."""
-    plan: list[str | int] = []
+    """Return the layers of a whole column, as torchvision's VGG has them but without its import, which takes a second.
+
+    A convolution and a ReLU in turn, and a max-pool after each block.
+    """
+    layers: list[nn.Module] = []
+    inputs = 3
     for channels, count in zip(network.channels, network.convolutions, strict=True):
-        plan += [channels] * count + ["M"]
-    with torch.device("meta"):  # their own first weights would come from the global generator
-        layers: nn.Sequential = import_torchvision("models.vgg").make_layers(plan)
-    layers.to_empty(device="cpu")
-    for layer in layers:
-        if isinstance(layer, nn.Conv2d):
-            initialise(layer, GAINS[network.initialisation], generator)
-    return layers
+        for _ in range(count):
+            convolution: nn.Conv2d = uninitialised(nn.Conv2d, inputs, channels, kernel_size=3, padding=1)
+            initialise(convolution, GAINS[network.initialisation], generator)
+            layers += [convolution, nn.ReLU(inplace=True)]
+            inputs = channels
+        layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+    return nn.Sequential(*layers)
 
 
 def first_layer(network: config.VggNetwork, block: int) -> int:

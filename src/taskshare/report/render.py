@@ -11,7 +11,7 @@ from markupsafe import Markup
 from taskshare import files
 from taskshare.config import GENERATED_OR_OFFICIAL, Params, Table
 from taskshare.evaluation import claims, data_facts, disclosure, provenance, rows, tables
-from taskshare.evaluation.intervals import LEVEL
+from taskshare.evaluation.answers import Answers
 from taskshare.evaluation.plan_history import plan_history
 from taskshare.evaluation.published import (
     load_contradictions,
@@ -23,6 +23,7 @@ from taskshare.evaluation.published import (
 from taskshare.evaluation.results import Results
 from taskshare.report import figures, sections
 from taskshare.report.analyses import draw
+from taskshare.statistics.intervals import LEVEL
 
 MINUS = "−"
 
@@ -51,11 +52,21 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
     jobs, versions = provenance.job_rows(params, stored)
     printed = published_tables(published)
     shown = params.enabled(Table)
+    plan, history = claims.load_plan(templates / "plan.yaml"), plan_history(templates / "plan.yaml")
+    answers = Answers(stored)
     compared = {
-        name: tables.comparison_table(params, name, item, printed.get(name), stored, _uses(params, item, generated))
+        name: tables.comparison_table(
+            params,
+            name,
+            item,
+            printed.get(name),
+            stored,
+            _uses(params, item, generated),
+            answers,
+            plan.as_good_as,
+        )
         for name, item in shown.items()
     }
-    plan, history = claims.load_plan(templates / "plan.yaml"), plan_history(templates / "plan.yaml")
     shown_sections = sections.sections(params, stored, published, compared)
     context = {
         "params": params,
@@ -71,7 +82,7 @@ def render(params: Params, results: Path, templates: Path, out: Path) -> None:
         "estimated_landmarks": [
             facts.dataset for facts in data if facts.landmarks and any(item.estimated_landmarks for item in facts.known)
         ],
-        "claims": claims.judge_claims(params, stored, templates),
+        "claims": claims.judge_claims(params, stored, templates, answers),
         "sections": shown_sections,
         "papers": [section.group.paper for section in shown_sections if section.group.paper],
         "metrics": {table.metric for table in compared.values()},

@@ -15,6 +15,7 @@ from taskshare.networks.build import count_parameters
 from taskshare.networks.parents import open_parent
 from taskshare.training import provenance
 from taskshare.training.loop import Loop, tell
+from taskshare.training.uncompiled import uncompiled
 
 
 def train(
@@ -82,8 +83,9 @@ def _train(
         return
     work = out / f"work-{files.digest([configuration, inputs])[:16]}"
     device.set_up(run.training.threads)
-    loop = Loop(run, prepared, manifests, device.choose(wanted_device), inherited, cuda_graphs)
-    loop.run_to_end(work / "checkpoint.pt")
+    with uncompiled():
+        loop = Loop(run, prepared, manifests, device.choose(wanted_device), inherited, cuda_graphs)
+        loop.run_to_end(work / "checkpoint.pt")
     _write_weights(out, loop)
     record = {
         "run": configuration,

@@ -16,8 +16,9 @@ from taskshare.data.catalogue import PREPARED_LANDMARKS
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
 from taskshare.evaluation.landmark_errors import DETECTED, detected, errors, to_fractions
-from taskshare.evaluation.metrics import class_accuracies
+from taskshare.networks.inference import probabilities
 from taskshare.networks.outputs import as_pairs, slices
+from taskshare.statistics.metrics import class_accuracies, decide
 
 Score = dict[str, float]
 """Balanced accuracy, accuracy and detection rate, 0 to 1, as far as a task has them."""
@@ -106,11 +107,11 @@ class BinaryObjective(Objective):
         if len(outputs) > len(targets):
             outputs = outputs.unflatten(0, (targets.shape[1], len(targets))).diagonal(dim1=0, dim2=2)
         losses = F.binary_cross_entropy_with_logits(outputs, targets, reduction="none").mean(0)
-        return losses, ((outputs > 0) != (targets > 0.5)).to(torch.float64).mean(0)
+        return losses, (decide(outputs.float().sigmoid()) != (targets == 1)).to(torch.float64).mean(0)
 
     def score(self, outputs: np.ndarray) -> list[Score]:
         """Return each trained task's balanced accuracy."""
-        predicted = outputs[:, self.columns] > 0
+        predicted = decide(probabilities(outputs[:, self.columns]))
         return [
             {"balanced_accuracy": float(np.mean(class_accuracies(labels, predicted[:, task])))}
             for task, labels in enumerate(self.labels)
@@ -134,6 +135,10 @@ class ColumnsObjective(Objective):
         parts = []
         for task in self.tasks:
             if task == LANDMARKS:
+                if PREPARED_LANDMARKS[0] not in table:
+                    raise TaskshareError(
+                        f"{run.key}: {run.dataset} has no landmarks to learn; add their file to the source"
+                    )
                 points = table[list(PREPARED_LANDMARKS)].to_numpy(np.float32)
                 parts.append(to_fractions(points.reshape(-1, 5, 2), run.variant.size).reshape(-1, 10))
             else:
@@ -163,7 +168,7 @@ class ColumnsObjective(Objective):
                 missed = away > DETECTED
             else:
                 loss = F.cross_entropy(given.flatten(0, 1), wanted.flatten().long())
-                missed = (given[..., 1] > given[..., 0]) != (wanted > 0.5)
+                missed = decide((given[..., 1] - given[..., 0]).float().sigmoid()) != (wanted == 1)
             losses.append(self.run.training.loss_weights.get(task, 1.0) * loss)
             wrong.append(missed.to(torch.float64).mean())
         return torch.stack(losses), torch.stack(wrong)
@@ -178,11 +183,11 @@ class ColumnsObjective(Objective):
                 found = detected(errors(wanted.reshape(-1, 5, 2), given))
                 scores.append({"detection_rate": float(found.mean())})
             else:
-                said = given[..., 1] > given[..., 0]
+                said = decide(probabilities(given[..., 1] - given[..., 0]))
                 halves = [class_accuracies(wanted[:, label], said[:, label]) for label in range(wanted.shape[1])]
                 known = [np.mean(half) for half in halves if not np.isnan(half).any()]
                 balanced = float(np.mean(known)) if known else math.nan
-                scores.append({"accuracy": float((said == (wanted > 0.5)).mean()), "balanced_accuracy": balanced})
+                scores.append({"accuracy": float((said == (wanted == 1)).mean()), "balanced_accuracy": balanced})
         return scores
 
     def labels_of(self, task: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Literal
 from taskshare.config import Params, Run, Table
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import kinds
+from taskshare.evaluation.answers import Answers
 from taskshare.evaluation.claims import differences
 from taskshare.evaluation.claims.entries import (
     AnyTest,
@@ -54,7 +55,7 @@ class JudgedClaim:
         return int(self.id.rpartition("claim")[2])
 
 
-def judge_claims(params: Params, results: Results, folder: Path) -> list[JudgedClaim]:
+def judge_claims(params: Params, results: Results, folder: Path, answers: Answers | None = None) -> list[JudgedClaim]:
     """Judge every claim, as the plan says, from the results that stand there; what they lack is not run.
 
     An experiment or row that params.yaml does not have, or does not enable, counts as not run too.
@@ -63,6 +64,7 @@ def judge_claims(params: Params, results: Results, folder: Path) -> list[JudgedC
         params: The configuration, which says which runs and seeds an experiment means.
         results: What has been run.
         folder: reports/, with claims/ and plan.yaml.
+        answers: Those of `results`, where something has read some already.
 
     Raises:
         TaskshareError: a file of claims, the plan, or a result, that cannot be read; a claim without a plan.
@@ -72,7 +74,7 @@ def judge_claims(params: Params, results: Results, folder: Path) -> list[JudgedC
     if odd:
         raise TaskshareError(f"{folder / 'plan.yaml'}: {min(odd)} stands here or in {folder / 'claims'}, not in both")
     tests = {claim.id: plan.claims[claim.id] for claim in claims}
-    found = differences.estimate(params, results, plan, tests)
+    found = differences.estimate(params, results, plan, tests, answers)
     return [_judge(params, results, claim, tests[claim.id], plan, found) for claim in claims]
 
 

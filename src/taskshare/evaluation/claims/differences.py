@@ -1,32 +1,55 @@
-"""Claims about differences between rows of tables: paired bootstrap over test images and seeds."""
+"""Claims about differences between rows of tables, with an interval over seeds and test persons."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-import pandas as pd
-from statsmodels.stats.multitest import multipletests
-
 from taskshare.config import Metric, Params, Run, Table
 from taskshare.errors import TaskshareError
-from taskshare.evaluation.bootstrap import Answers, Contrast, Estimate, Term, paired_bootstrap
+from taskshare.evaluation.answers import Answers
 from taskshare.evaluation.claims.entries import AnyTest, Comparison, DifferenceTest, Plan, TableRow
-from taskshare.evaluation.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all, side, signed, weakest
-from taskshare.evaluation.landmark_errors import detected
+from taskshare.evaluation.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all, signed, weakest
 from taskshare.evaluation.results import Results, check_one_precision, jobs_of_columns, task_of
 from taskshare.evaluation.tables import column_names
+from taskshare.statistics import contributions
+from taskshare.statistics.contributions import Contributions
+from taskshare.statistics.intervals import Interval, crossed
+from taskshare.statistics.sample_sizes import persons_needed, seeds_needed
+from taskshare.statistics.verdicts import Side, holm, is_equivalent, side
 
 Name = TypeVar("Name", bound=str)
 
 
+Column = tuple[str, str]
+"""A job's name, and the task, attribute or landmark that it answers for."""
+Term = tuple[Column, ...]
+"""One row of a table, or part of it: the mean of its columns."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The sum of some terms minus the sum of others."""
+
+    plus: tuple[Term, ...]
+    minus: tuple[Term, ...]
+
+    @property
+    def columns(self) -> set[Column]:
+        """Every column that some term needs."""
+        return {column for term in (*self.plus, *self.minus) for column in term}
+
+
 @dataclass(frozen=True)
 class Corrected:
-    """What a comparison comes to, and its p-value after Holm's correction over the report's distinct comparisons."""
+    """What a comparison comes to in points, and its p-value after Holm's correction over the report's comparisons.
 
-    estimate: Estimate
-    adjusted: float
+    The claim wants the comparison above minus the margin.
+    """
+
+    interval: Interval
     margin: float
+    adjusted: float
 
 
 Estimates = dict[str, Corrected]
@@ -38,32 +61,28 @@ def _key(cell: Comparison) -> str:
     return cell.model_copy(update={"label": ""}).model_dump_json()
 
 
-def estimate(params: Params, results: Results, plan: Plan, tests: Mapping[str, AnyTest]) -> Estimates:
-    """Bootstrap all distinct comparisons, those of a data set and metric with one set of draws, and correct them.
+def estimate(
+    params: Params, results: Results, plan: Plan, tests: Mapping[str, AnyTest], answers: Answers | None = None
+) -> Estimates:
+    """Estimate all distinct comparisons and correct their p-values for their number.
 
     Raises:
         TaskshareError: a comparison of two data sets or metrics, or of nets that were trained in two precisions.
     """
-    together: dict[tuple[str, Metric], dict[str, Contrast]] = {}
+    answers = answers or Answers(results)
+    found: dict[str, tuple[Interval, float]] = {}
     for claim, test in tests.items():
         for cell in test.cells if isinstance(test, DifferenceTest) else []:
-            resolved = _resolve(params, claim, cell, plan)
-            if resolved:
-                dataset, metric, contrast = resolved
-                _check_precision(params, results, claim, cell, contrast)
-                together.setdefault((dataset, metric), {})[_key(cell)] = contrast
-    found: dict[str, tuple[Estimate, float]] = {}
-    for (dataset, metric), contrasts in together.items():
-        answers = _answers(params, results, metric, contrasts.values())
-        estimates = paired_bootstrap(dataset, answers, list(contrasts.values()))
-        for (key, contrast), one in zip(contrasts.items(), estimates, strict=True):
-            if one:
-                found[key] = one, contrast.margin
-    adjusted = multipletests([one.p_value for one, _ in found.values()], method="holm")[1] if found else []
-    return {
-        key: Corrected(one, float(p_value), margin)
-        for (key, (one, margin)), p_value in zip(found.items(), adjusted, strict=True)
-    }
+            resolved = _resolve(params, claim, cell)
+            if _key(cell) in found or resolved is None:
+                continue
+            metric, contrast = resolved
+            _check_precision(params, results, claim, cell, contrast)
+            interval = _interval(params, answers, metric, contrast)
+            if interval:
+                found[_key(cell)] = interval, plan.as_good_as[metric] if cell.wants == "as_good" else 0.0
+    adjusted = holm([interval.p_value(-margin) for interval, margin in found.values()])
+    return {key: Corrected(*one, p_value) for (key, one), p_value in zip(found.items(), adjusted, strict=True)}
 
 
 def _check_precision(params: Params, results: Results, claim: str, cell: Comparison, contrast: Contrast) -> None:
@@ -72,8 +91,8 @@ def _check_precision(params: Params, results: Results, claim: str, cell: Compari
     check_one_precision(results, jobs, f"{claim}: '{cell.label}'")
 
 
-def _resolve(params: Params, claim: str, cell: Comparison, plan: Plan) -> tuple[str, Metric, Contrast] | None:
-    """The data set, the metric and the jobs that a comparison stands for; None if params.yaml lacks some of it."""
+def _resolve(params: Params, claim: str, cell: Comparison) -> tuple[Metric, Contrast] | None:
+    """The metric and the jobs that a comparison stands for; None if params.yaml lacks some of it."""
     rows = [*cell.plus, *cell.minus]
     metrics: set[Metric] = set()
     held: list[dict[str, Run]] = []
@@ -101,8 +120,7 @@ def _resolve(params: Params, claim: str, cell: Comparison, plan: Plan) -> tuple[
     terms = [term(row, jobs) for row, jobs in zip(rows, held, strict=True)]
     if not (dataset and metric and all(terms)):
         return None
-    margin = plan.as_good_as[metric] if cell.wants == "as_good" else 0.0
-    return dataset, metric, Contrast(tuple(terms[: len(cell.plus)]), tuple(terms[len(cell.plus) :]), margin)
+    return metric, Contrast(tuple(terms[: len(cell.plus)]), tuple(terms[len(cell.plus) :]))
 
 
 def _only(claim: str, cell: Comparison, kind: str, values: Collection[Name]) -> Name | None:
@@ -114,32 +132,19 @@ def _only(claim: str, cell: Comparison, kind: str, values: Collection[Name]) -> 
     return next(iter(values), None)
 
 
-def _answers(params: Params, results: Results, metric: Metric, contrasts: Iterable[Contrast]) -> Answers:
-    """Read what every job that some contrasts need answered for the test images."""
-    wanted: dict[str, set[str]] = {}
-    for contrast in contrasts:
-        for name, task in contrast.columns:
-            wanted.setdefault(name, set()).add(task)
-    answers = Answers()
-    for job in params.judged_jobs().values():
-        for column, ids, labels, right in _read(results, job, metric) if job.name in wanted else ():
-            if column in wanted[job.name]:
-                answers.add((job.name, column), job.seed, ids, labels, right)
-    return answers
+def _interval(params: Params, answers: Answers, metric: Metric, contrast: Contrast) -> Interval | None:
+    """Return the contrast in points over the seeds that have all of its columns."""
+    jobs = [job for job in params.judged_jobs().values() if job.name in {name for name, _ in contrast.columns}]
 
+    def term(columns: Term) -> Contributions | None:
+        own = [([job for job in jobs if job.name == name], column) for name, column in columns]
+        found = [part for some, column in own if (part := answers.contributions(some, column, metric))]
+        return contributions.mean(found) if len(found) == len(columns) else None
 
-def _read(results: Results, job: Run, metric: Metric) -> Iterator[tuple[str, pd.Series, np.ndarray | None, np.ndarray]]:
-    """Yield each task, attribute or landmark with image ids, labels if classes count, and which answers are right."""
-    if metric == "detection_rate":
-        found = results.landmarks(job.name, job.seed)
-        for point, part in () if found is None else found.groupby("landmark", sort=False):
-            yield str(point), part["id"], None, detected(part["error"].to_numpy())
-        return
-    scores = results.scores(job.name, job.seed)
-    for task, part in () if scores is None else scores.groupby("task", sort=False):
-        positive = part["label"].to_numpy() == 1
-        right = (part["score"].to_numpy() > 0.5) == positive  # reading 12
-        yield str(task), part["id"], positive if metric == "balanced_accuracy" else None, right
+    plus, minus = ([term(columns) for columns in terms] for terms in (contrast.plus, contrast.minus))
+    signed_terms = [part and factor * part for factor, parts in ((100, plus), (-100, minus)) for part in parts]
+    known = [part for part in signed_terms if part is not None]
+    return crossed(functools.reduce(Contributions.__add__, known)) if len(known) == len(signed_terms) else None
 
 
 def judge(test: DifferenceTest, plan: Plan, found: Estimates) -> Judgement:
@@ -151,31 +156,51 @@ def judge(test: DifferenceTest, plan: Plan, found: Estimates) -> Judgement:
         if corrected is None:
             cells.append(JudgedCell(comparison.label, "points"))
             continue
-        estimate, seeds = corrected.estimate, len(corrected.estimate.seeds)
-        distance = estimate.effect + corrected.margin
+        interval, margin = corrected.interval, corrected.margin
+        verdict = side(interval, margin, corrected.adjusted, plan.significance, plan.least_seeds)
+        known = interval.half_width is not None
         cells.append(
             JudgedCell(
                 label=comparison.label,
                 unit="points",
-                verdict=side(estimate.p_value, corrected.adjusted, distance, seeds, plan),
-                effect=estimate.effect,
-                low=estimate.low,
-                high=estimate.high,
-                p_value=estimate.p_value,
+                verdict=verdict,
+                effect=interval.mean,
+                low=interval.low if known else None,
+                high=interval.high if known else None,
+                p_value=interval.p_value(-margin),
                 adjusted=corrected.adjusted,
-                seeds=seeds,
-                margin=corrected.margin,
-                note=_few(seeds, planned, plan),
+                seeds=interval.seeds,
+                margin=margin,
+                note=_note(corrected, verdict, planned, plan),
             )
         )
     experiments = [name for cell in test.cells for name, *_ in (*cell.plus, *cell.minus)]
     return Judgement(of_all(cells), _headline(cells), cells, experiments)
 
 
-def _few(seeds: int, planned: int, plan: Plan) -> str:
-    if seeds < plan.least_seeds:
-        return f"fewer than {plan.least_seeds} seeds decide nothing"
-    return f"planned with {planned} seeds: interval too narrow" if seeds < planned else ""
+def _note(found: Corrected, verdict: Side, planned: int, plan: Plan) -> str:
+    """Say what a reader has to know beside a comparison: too few seeds, how good "as good" is, what would decide."""
+    interval, margin = found.interval, found.margin
+    if interval.seeds < plan.least_seeds:
+        alone = "; the interval is that of the test persons alone" if interval.seeds == 1 else ""
+        return f"fewer than {plan.least_seeds} seeds decide nothing{alone}"
+    notes = [f"planned with {planned} seeds"] if interval.seeds < planned else []
+    equal = margin > 0 and is_equivalent(interval, margin, plan.significance)
+    if verdict == "as_good":
+        notes.append(
+            f"as good: within ±{margin:g} points" if equal else f"no worse by {margin:g} points, perhaps better"
+        )
+    elif verdict == "undecided":
+        notes.append(_needed(interval, -margin))
+    return "; ".join(notes)
+
+
+def _needed(interval: Interval, null: float) -> str:
+    """Say how many seeds or test persons would decide, if effect and spreads stayed as they are."""
+    seeds, persons = seeds_needed(interval, null), persons_needed(interval, null)
+    counts = [f"{seeds:,} seeds"] if seeds else []
+    counts += [f"{persons:,} test persons"] if persons else []
+    return f"would be decided by {' or '.join(counts)}" if counts else "no number of seeds or persons would decide this"
 
 
 def _headline(cells: Sequence[JudgedCell]) -> str:
@@ -183,7 +208,8 @@ def _headline(cells: Sequence[JudgedCell]) -> str:
     if cell is None:
         return "Not run."
     supporting, against, absent = (
-        sum(other.verdict == verdict for other in cells) for verdict in ("supports", "contradicts", "not_run")
+        sum(other.verdict in verdicts for other in cells)
+        for verdicts in (("supports", "as_good"), ("contradicts",), ("not_run",))
     )
     counts = f"for it: {supporting} of {len(cells)}, against it: {against}" + (f", not run: {absent}" if absent else "")
     interval = f"95 % interval {signed(cell.low)} to {signed(cell.high)}"

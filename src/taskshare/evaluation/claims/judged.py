@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from taskshare.config import Connections, Convergence, Costs, FeatureMaps, Limits, Params, Table
-from taskshare.evaluation.claims.entries import Plan
+from taskshare.statistics import verdicts
 
-Verdict = Literal["holds", "does_not_hold", "undecided", "not_run"]
-CellVerdict = Literal["supports", "contradicts", "undecided", "not_run", "shown"]
+Verdict = verdicts.Verdict | Literal["not_run"]
+CellVerdict = verdicts.Side | Literal["not_run", "shown"]
 Unit = Literal["points", "alpha", "alpha per layer", "times", "difference", "similarity"]
 AnyExperiment = TypeVar("AnyExperiment", Table, Connections, Convergence, Limits, FeatureMaps, Costs)
 
@@ -60,33 +60,17 @@ def enabled_experiment(params: Params, name: str, kind: type[AnyExperiment]) -> 
     return experiment if isinstance(experiment, kind) and params.is_enabled(name) else None
 
 
-def side(p_value: float, adjusted: float, distance: float, seeds: int, plan: Plan) -> CellVerdict:
-    """Say what a number says of a claim that wants `distance` above 0; too few seeds decide nothing.
-
-    It is for the claim by its own p-value, since all of a claim's numbers have to be (an intersection-union test), and
-    against it by the corrected one.
-    """
-    if seeds < plan.least_seeds:
-        return "undecided"
-    if distance > 0:
-        return "supports" if p_value < plan.significance else "undecided"
-    return "contradicts" if adjusted < plan.significance else "undecided"
-
-
 def of_all(cells: Sequence[JudgedCell]) -> Verdict:
-    """Return the verdict of a claim that holds only if every number supports it."""
-    verdicts = {cell.verdict for cell in cells} - {"shown"}
-    if "not_run" in verdicts:
+    """Return the verdict of a claim that holds only if every number that is not merely shown supports it."""
+    if any(cell.verdict == "not_run" for cell in cells):
         return "not_run"
-    if "contradicts" in verdicts:
-        return "does_not_hold"
-    return "holds" if verdicts == {"supports"} else "undecided"
+    return verdicts.conjunction([side for cell in cells if (side := cell.verdict) != "shown" and side != "not_run"])
 
 
 def weakest(cells: Sequence[JudgedCell]) -> JudgedCell | None:
     """The cell that says most against the claim, or least for it; None if no cell has a result."""
     judged = [cell for cell in cells if cell.effect is not None and cell.verdict != "shown"]
-    order = {"contradicts": 0, "undecided": 1, "supports": 2, "not_run": 1}
+    order = {"contradicts": 0, "undecided": 1, "as_good": 2, "supports": 2, "not_run": 1}
 
     def standing(cell: JudgedCell) -> tuple[int, float]:
         return order[cell.verdict], (cell.effect or 0.0) + cell.margin

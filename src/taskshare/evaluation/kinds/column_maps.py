@@ -14,12 +14,12 @@ from taskshare.config import Run, VggNetwork
 from taskshare.data.arrays import ImageArray
 from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.errors import TaskshareError
-from taskshare.evaluation.feature_similarity import SHARED
 from taskshare.evaluation.landmark_errors import points, turn
 from taskshare.networks.build import to_input
 from taskshare.networks.inference import open_checkpoint
 from taskshare.networks.plan import Convolution, layer_plan
 from taskshare.networks.separation import Separation
+from taskshare.statistics.feature_similarity import SHARED
 
 BLOCK = 16
 PLACES = 2000

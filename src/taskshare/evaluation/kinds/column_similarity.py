@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from taskshare.config import FeatureMaps, Params
 from taskshare.evaluation.claims.entries import FeaturesTest, Plan
-from taskshare.evaluation.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all, side
-from taskshare.evaluation.feature_similarity import SHARED, linear_cka
-from taskshare.evaluation.intervals import LEVEL
+from taskshare.evaluation.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all
 from taskshare.evaluation.results import Results
+from taskshare.statistics.feature_similarity import SHARED, linear_cka
+from taskshare.statistics.intervals import Interval, student_interval
+from taskshare.statistics.verdicts import holm, side
 
 LEAST_SEEDS = 3
 
@@ -52,7 +51,12 @@ def judge(params: Params, results: Results, test: FeaturesTest, plan: Plan) -> J
         return Judgement("not_run", "Not run.", cells or absent, [test.experiment])
     starts = _between(features)
     own = {task: np.array([linear_cka(part[SHARED], part[task]) for part in features.values()]) for task in tasks}
-    cells = _corrected([_cell(cell, starts, own[task]) for cell, task in zip(cells, tasks, strict=True)], plan)
+    intervals = [_interval(starts, own[task]) for task in tasks]
+    adjusted = iter(holm([interval.p_value() for interval in intervals if interval]))
+    cells = [
+        _decided(cell, interval, next(adjusted), plan) if interval else _open(cell, starts, own[task])
+        for cell, task, interval in zip(cells, tasks, intervals, strict=True)
+    ]
     return Judgement(of_all(cells), _headline(starts, own), cells, [test.experiment])
 
 
@@ -82,32 +86,33 @@ def _between(features: Mapping[int, Mapping[str, np.ndarray]]) -> np.ndarray:
     return np.array([[linear_cka(first, second) for second in shared] for first in shared])
 
 
-def _cell(cell: JudgedCell, starts: np.ndarray, own: np.ndarray) -> JudgedCell:
-    count = len(own)
-    if count == 1:
-        return replace(cell, verdict="undecided", seeds=1, note="one seed: no second start to compare with")
+def _interval(starts: np.ndarray, own: np.ndarray) -> Interval | None:
+    if len(own) < LEAST_SEEDS or np.isnan(own).any() or np.isnan(starts).any():
+        return None
+    return student_interval(jackknife(starts, own).tolist())
+
+
+def _decided(cell: JudgedCell, interval: Interval, adjusted: float, plan: Plan) -> JudgedCell:
+    return replace(
+        cell,
+        verdict=side(interval, 0.0, adjusted, plan.significance, plan.least_seeds),
+        effect=interval.mean,
+        low=interval.low,
+        high=interval.high,
+        p_value=interval.p_value(),
+        adjusted=adjusted,
+        seeds=interval.seeds,
+    )
+
+
+def _open(cell: JudgedCell, starts: np.ndarray, own: np.ndarray) -> JudgedCell:
+    """Say why a task has no interval."""
+    found = replace(cell, verdict="undecided", seeds=len(own))
+    if len(own) == 1:
+        return replace(found, note="one seed: no second start to compare with")
     if np.isnan(own).any() or np.isnan(starts).any():
-        return replace(cell, verdict="undecided", seeds=count, note="the maps of a column are all constant")
-    found = replace(cell, verdict="undecided", effect=effect(starts, own), seeds=count)
-    if count < LEAST_SEEDS:
-        return replace(found, note="two seeds: one pair of shared columns, so no interval")
-    tested = stats.ttest_1samp(jackknife(starts, own), 0.0)
-    interval = tested.confidence_interval(LEVEL)
-    return replace(found, low=float(interval.low), high=float(interval.high), p_value=float(tested.pvalue))
-
-
-def _corrected(cells: list[JudgedCell], plan: Plan) -> list[JudgedCell]:
-    """Correct the p-values for the number of tasks (Holm), and decide."""
-    tested = [cell.p_value for cell in cells if cell.p_value is not None]
-    corrected = iter(multipletests(tested, method="holm")[1] if tested else [])
-    decided = []
-    for cell in cells:
-        if cell.p_value is not None and cell.effect is not None:
-            adjusted = float(next(corrected))
-            verdict = side(cell.p_value, adjusted, cell.effect, cell.seeds, plan)
-            cell = replace(cell, adjusted=adjusted, verdict=verdict)
-        decided.append(cell)
-    return decided
+        return replace(found, note="the maps of a column are all constant")
+    return replace(found, effect=effect(starts, own), note="two seeds: one pair of shared columns, so no interval")
 
 
 def _headline(starts: np.ndarray, own: Mapping[str, np.ndarray]) -> str:

@@ -98,10 +98,10 @@ class ConnectionsKind(Kind):
     @staticmethod
     def measure(net: Net, settings: Images, out: Path) -> None:
         """Measure what each task takes from the others, layer by layer."""
-        from taskshare.evaluation.kinds import connection_strengths
+        from taskshare.evaluation.kinds import connection_magnitudes
 
         checkpoint, prepared = net.need("checkpoint", "prepared")
-        connection_strengths.measure(checkpoint, prepared, settings.images, out, net.device)
+        connection_magnitudes.measure(checkpoint, prepared, settings.images, out, net.device)
 
     @staticmethod
     def summarise(

@@ -12,11 +12,11 @@ from taskshare.config import Run
 from taskshare.data.arrays import ImageArray
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
-from taskshare.evaluation.grouping import PIXELS
 from taskshare.networks.build import to_input
 from taskshare.networks.hard import HardSharing
 from taskshare.networks.inference import open_checkpoint
 from taskshare.networks.subnet import Subnet
+from taskshare.statistics.grouping import PIXELS
 
 BLOCK = 256
 

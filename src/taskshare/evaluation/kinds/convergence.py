@@ -1,7 +1,7 @@
 """How soon a task learns alone and joining a trained net (Fang 2017, section 4.4, Figure 6)."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from statistics import fmean
 from typing import Literal
 
@@ -9,9 +9,7 @@ import pandas as pd
 
 from taskshare.config import Convergence, Params, Run
 from taskshare.evaluation.claims.entries import ConvergenceTest, Plan
-from taskshare.evaluation.claims.judged import CellVerdict, JudgedCell, Judgement, Verdict, enabled_experiment
-from taskshare.evaluation.convergence import TOLERANCE, reach, smoothed
-from taskshare.evaluation.intervals import RatioInterval, ratio_interval
+from taskshare.evaluation.claims.judged import Judgement, enabled_experiment
 from taskshare.evaluation.kinds import speed_ratio
 from taskshare.evaluation.kinds.kind import Kind, Number, Part
 from taskshare.evaluation.names import spoken
@@ -19,6 +17,8 @@ from taskshare.evaluation.published import Published, PublishedRatio
 from taskshare.evaluation.results import Results
 from taskshare.evaluation.thinning import thin_out
 from taskshare.graph import METRICS
+from taskshare.statistics.intervals import RatioInterval, ratio_interval
+from taskshare.statistics.learning_curves import TOLERANCE, reach, smoothed
 
 QUANTITIES = ("iteration", "images", "seconds")
 ALONE, JOINING = "alone", "joining"
@@ -46,6 +46,7 @@ class Learned(Part):
     Attributes:
         curve: the smoothed training error.
         reached: where the smoothed training error fell to the mark; None if it did not.
+        trained: where training ended.
         at_once: whether it was there with the first average over enough images, and perhaps earlier.
         final: the last smoothed training error, 0 to 1.
         test_error: 1 - balanced accuracy on the test split; None where not evaluated.
@@ -53,6 +54,7 @@ class Learned(Part):
 
     curve: Curve
     reached: Mark | None
+    trained: Mark
     at_once: bool
     final: float
     test_error: float | None
@@ -160,29 +162,12 @@ class ConvergenceKind(Kind):
     def judge(params: Params, results: Results, test: ConvergenceTest, plan: Plan) -> Judgement:
         """Judge a claim by the ratio of what training alone and joining need, with its interval over seeds."""
         experiment = enabled_experiment(params, test.experiment, Convergence)
-        absent = [JudgedCell(f"{what}, alone / incremental", "times") for what in ("iterations", "images", "seconds")]
         summary = None
         if experiment is not None:
             summary = ConvergenceKind.summarise(params, test.experiment, experiment, results, None)
-        rows = [row for row in summary.rows if row.alone and row.joining] if summary else []
-        if summary is None or not rows:
-            return Judgement("not_run", "Not run.", absent, [test.experiment])
-        iterations, *others = (
-            speed_ratio.cell(cell, [ratio for row in rows if (ratio := row.ratio(quantity)) is not None])
-            for cell, quantity in zip(absent, QUANTITIES, strict=True)
-        )
-        goal = f"a training error of {summary.error:g}"
-        verdict, headline = speed_ratio.verdict(iterations, test.bounds, goal, plan)
-        reached = {which: sum(getattr(row, which).reached is not None for row in rows) for which in (ALONE, JOINING)}
-        if min(reached.values()) < len(rows):
-            verdict = "undecided"
-            headline = (
-                f"Of {len(rows)} nets each, {reached[JOINING]} that joined and {reached[ALONE]} alone reached {goal}."
-            )
-        sides: dict[Verdict, CellVerdict] = {"holds": "supports", "does_not_hold": "contradicts"}
-        cells = [replace(iterations, verdict=sides.get(verdict, "undecided"))]
-        cells += [replace(cell, verdict="shown") for cell in others]
-        return Judgement(verdict, headline, cells, [test.experiment])
+        pairs = [(row.alone, row.joining) for row in summary.rows if row.alone and row.joining] if summary else []
+        times = [(_time(alone), _time(joining)) for alone, joining in pairs]
+        return speed_ratio.judge(times, summary.error if summary else math.nan, test, plan)
 
     @staticmethod
     def files(params: Params, experiment: Convergence) -> list[str]:
@@ -202,14 +187,23 @@ def _learned(job: Run, experiment: Convergence, results: Results) -> tuple[pd.Da
     if curve.empty:
         return None
     metrics = (results.metrics(job.name, job.seed) or {}).get(task)
+    last = history.iloc[-1]
     reached = reach(history, timing, task, experiment.error, images)
     return curve, Learned(
         curve=_thin(curve),
         reached=None if reached is None else Mark(**vars(reached)),
+        trained=Mark(iteration=last["iteration"], images=last["images"], seconds=timing["seconds"].iloc[-1]),
         at_once=reached is not None and reached.iteration == curve["iteration"].iloc[0],
         final=float(curve["error"].iloc[-1]),
         test_error=None if metrics is None else 1 - metrics["balanced_accuracy"],
     )
+
+
+def _time(learned: Learned) -> speed_ratio.Time:
+    """What a net needed, or all that it was trained for."""
+    mark = learned.reached or learned.trained
+    seconds = math.nan if mark.seconds is None else mark.seconds
+    return speed_ratio.Time((mark.iteration, mark.images, seconds), learned.reached is not None)
 
 
 def _mean(curves: Sequence[pd.DataFrame]) -> Curve:

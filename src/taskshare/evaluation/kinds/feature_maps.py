@@ -11,13 +11,13 @@ from taskshare.config import FeatureMaps, Params
 from taskshare.config.base import PositiveInt
 from taskshare.evaluation.claims.entries import FeaturesTest, Plan
 from taskshare.evaluation.claims.judged import Judgement
-from taskshare.evaluation.feature_similarity import SHARED, explained_share, linear_cka
 from taskshare.evaluation.kinds import column_similarity
 from taskshare.evaluation.kinds.column_similarity import samples
 from taskshare.evaluation.kinds.kind import Kind, Net, Number, Part, Settings
 from taskshare.evaluation.published import Published
 from taskshare.evaluation.results import Results
 from taskshare.pictures import png
+from taskshare.statistics.feature_similarity import SHARED, explained_share, linear_cka
 
 MAPS_SHOWN = 8
 TILE = 64

@@ -8,21 +8,14 @@ import pandas as pd
 
 from taskshare.config import Connections, Params
 from taskshare.evaluation.claims.entries import Plan, RelationsTest
-from taskshare.evaluation.claims.judged import (
-    CellVerdict,
-    JudgedCell,
-    Judgement,
-    enabled_experiment,
-    of_all,
-    side,
-    signed,
-)
-from taskshare.evaluation.intervals import student_interval
+from taskshare.evaluation.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all, signed
 from taskshare.evaluation.kinds.kind import Part
 from taskshare.evaluation.kinds.task_groups import grouped_tasks
-from taskshare.evaluation.permutation import PermutationTest, group_contrast
-from taskshare.evaluation.relations import alpha_matrix, alpha_slope, contrast_test
 from taskshare.evaluation.results import Results
+from taskshare.statistics.connection_strengths import alpha_matrix, alpha_slope, contrast_test
+from taskshare.statistics.intervals import student_interval
+from taskshare.statistics.permutation import PermutationTest, group_contrast
+from taskshare.statistics.verdicts import contrast_side
 
 SIGNIFICANT = 0.05
 
@@ -99,7 +92,11 @@ def _reading(layers: list[LayerRelation], layer: int, test: PermutationTest, see
 
 
 def judge(params: Params, results: Results, test: RelationsTest, plan: Plan) -> Judgement:
-    """Judge a claim by an exact permutation test of the groups."""
+    """Judge a claim by the contrast of the groups in each seed's net, with a two-sided test over seeds.
+
+    The exact permutation test of the groups, on the mean of the nets, is told beside it: with few tasks its p-value
+    cannot be small, whatever the connections.
+    """
     experiment = enabled_experiment(params, test.experiment, Connections)
     absent = JudgedCell("α within − between groups", "alpha")
     if test.statistic == "trend":
@@ -114,34 +111,30 @@ def judge(params: Params, results: Results, test: RelationsTest, plan: Plan) -> 
     def matrix(rows: pd.DataFrame) -> np.ndarray:
         return alpha_slope(rows, tasks) if test.statistic == "trend" else alpha_matrix(rows, tasks, experiment.layer)
 
-    mean = matrix(pd.concat(tables))
-    found, opposite = contrast_test(mean, groups), contrast_test(mean, groups, sign=-1)
-    spread = student_interval([group_contrast(matrix(table), groups) for table in tables])
-    known = spread is not None and spread.half_width is not None
+    permuted = contrast_test(matrix(pd.concat(tables)), groups)
+    interval = student_interval([group_contrast(matrix(table), groups) for table in tables])
+    assert interval is not None
+    known = interval.half_width is not None
+    note = f"permutation test: p = {permuted.p_value:.3f}; it cannot be below 1 of {permuted.partitions} groupings"
+    if len(tables) < plan.least_seeds:
+        note += f"; fewer than {plan.least_seeds} seeds decide nothing"
+    elif abs(interval.mean) < test.least:
+        note += f"; smaller than {test.least:g}, the least that counts"
     cell = replace(
         absent,
-        verdict=_verdict(found, opposite, len(tables), test, plan),
-        effect=found.statistic,
-        low=spread.low if spread and known else None,
-        high=spread.high if spread and known else None,
-        p_value=found.p_value,
-        adjusted=found.p_value,
-        seeds=len(tables),
-        note=f"smallest p that is possible: {found.smallest_p:.3f}, 1 of {found.partitions} groupings"
-        + (f"; fewer than {plan.least_seeds} seeds decide nothing" if len(tables) < plan.least_seeds else ""),
+        verdict=contrast_side(interval, test.least, plan.significance, plan.least_seeds),
+        effect=interval.mean,
+        low=interval.low if known else None,
+        high=interval.high if known else None,
+        p_value=interval.p_value() if known else None,
+        adjusted=interval.p_value() if known else None,
+        seeds=interval.seeds,
+        note=note,
     )
-    headline = f"On layer {experiment.layer}, α within the groups less α between them is {signed(found.statistic, 3)}"
+    headline = f"On layer {experiment.layer}, α within the groups less α between them is {signed(interval.mean, 3)}"
     if test.statistic == "trend":
-        headline = f"From layer to layer, α within less between the groups changes by {signed(found.statistic, 4)}"
-    headline += f"; exact p = {found.p_value:.3f} among {found.partitions} groupings"
-    if found.smallest_p > plan.significance:
-        headline += f", and p cannot be below {found.smallest_p:.2f}, so this test cannot decide"
+        headline = f"From layer to layer, α within less between the groups changes by {signed(interval.mean, 4)}"
+    if known:
+        headline += f" on average over {interval.seeds} seeds (p = {interval.p_value():.3f})"
+    headline += f"; among {permuted.partitions} groupings, exact p = {permuted.p_value:.3f}"
     return Judgement(of_all([cell]), f"{headline}.", [cell], [test.experiment])
-
-
-def _verdict(
-    found: PermutationTest, opposite: PermutationTest, seeds: int, test: RelationsTest, plan: Plan
-) -> CellVerdict:
-    """Say what the contrast says of its claim; one that is smaller than the least that counts decides nothing."""
-    p_value = min(found.p_value, opposite.p_value)
-    return side(p_value, p_value, found.statistic, seeds, plan) if abs(found.statistic) >= test.least else "undecided"

@@ -9,7 +9,6 @@ import pandas as pd
 from taskshare.config import Landmarks, Params, Run
 from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.evaluation.claims.judged import signed
-from taskshare.evaluation.intervals import student_interval
 from taskshare.evaluation.kinds import example_faces
 from taskshare.evaluation.kinds.example_faces import Example, Found, Strip, found_by
 from taskshare.evaluation.kinds.kind import Kind, Number, Part
@@ -24,6 +23,7 @@ from taskshare.evaluation.published import Published
 from taskshare.evaluation.results import Results
 from taskshare.evaluation.tables import CONSTANT
 from taskshare.graph import LANDMARKS_FILE
+from taskshare.statistics.intervals import student_interval
 
 LARGEST_ERROR = 0.3
 STEPS = 60

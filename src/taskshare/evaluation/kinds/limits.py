@@ -81,10 +81,10 @@ class LimitsKind(Kind):
             replace(equal, verdict="supports" if second <= bound else "contradicts", effect=second, seeds=len(rows)),
         ]
         headline = (
-            f"With α = identity the outputs differ from those of single-task nets by {first:.1g} at most if each "
-            f"subnet computes its first layer by itself, and by {joined:.1g} if one convolution computes all of them, "
-            f"as in training. With equal α the gradients differ from hard sharing's by a share of {second:.1g} at "
-            f"most; rounding can make {bound:.1g}."
+            f"At α = 1 to a task's own layers and 0 to all others, the outputs differ from those of single-task nets "
+            f"by {first:.1g} at most if each subnet computes its first layer by itself, and by {joined:.1g} if one "
+            f"convolution computes all of them, as in training. At α = 1/n for all n tasks the gradients differ from "
+            f"hard sharing's by a share of {second:.1g} at most; rounding can make {bound:.1g}."
         )
         return Judgement(of_all(cells), headline, cells, [test.experiment])
 

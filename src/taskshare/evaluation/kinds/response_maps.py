@@ -13,14 +13,14 @@ from scipy.spatial.distance import squareform
 
 from taskshare.config import Params, ResponseMaps, Run
 from taskshare.data.cooccurrence import cooccurrence
-from taskshare.evaluation.grouping import PIXELS, agreement, cluster, l1_distances
 from taskshare.evaluation.kinds.kind import Kind, Net, Part, Settings
 from taskshare.evaluation.kinds.task_groups import grouped_tasks
 from taskshare.evaluation.names import listed, spoken
-from taskshare.evaluation.permutation import PermutationTest
 from taskshare.evaluation.published import Published
 from taskshare.evaluation.results import Results
 from taskshare.pictures import png
+from taskshare.statistics.grouping import PIXELS, agreement, cluster, l1_distances
+from taskshare.statistics.permutation import PermutationTest
 
 CELLS_PER_SIDE = 64
 """A map with more cells along one side is drawn coarser."""

@@ -5,7 +5,7 @@ from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics import adjusted_rand_score
 
-from taskshare.evaluation.permutation import PermutationTest, permutation_test
+from taskshare.statistics.permutation import PermutationTest, permutation_test
 
 PIXELS = 0
 """The layer of maps that stands for the images themselves."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from taskshare.evaluation.permutation import (
+from taskshare.statistics.permutation import (
     MOST_PARTITIONS,
     count_partitions,
     group_contrast,

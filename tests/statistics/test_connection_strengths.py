@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taskshare.evaluation.relations import alpha_matrix, alpha_slope, contrast_test
+from taskshare.statistics.connection_strengths import alpha_matrix, alpha_slope, contrast_test, shares
 
 TASKS = ["c", "a", "d", "b"]
 
@@ -31,3 +31,8 @@ def test_groups_that_connect_are_the_best_of_three_pairings():
     test = contrast_test(matrix, np.array([0, 1, 0, 1]))
     assert (test.statistic, test.p_value, test.partitions) == (pytest.approx(0.8), pytest.approx(1 / 3), 3)
     assert contrast_test(matrix, np.array([0, 1, 0, 1]), sign=-1).p_value == 1
+
+
+def test_shares_of_a_target_sum_to_1():
+    alpha = np.array([[1.0, 0.2], [0.6, 1.0]])
+    np.testing.assert_allclose(shares(alpha), [[1 / 1.6, 0.2 / 1.2], [0.6 / 1.6, 1 / 1.2]])

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
-from taskshare.evaluation.metrics import class_accuracies, measure, standard_error
+from taskshare.networks.inference import probabilities
+from taskshare.statistics.metrics import class_accuracies, decide, measure, standard_error
 
 
 def test_balanced_accuracy_is_the_mean_of_the_accuracies_of_both_classes():
@@ -34,3 +36,9 @@ def test_standard_error_agrees_with_repeated_draws():
     generator = np.random.default_rng(0)
     draws = 0.5 * (generator.binomial(50, 0.8, 20000) / 50 + generator.binomial(400, 0.9, 20000) / 400)
     assert standard_error(0.8, 50, 0.9, 400) == pytest.approx(draws.std(), rel=0.03)
+
+
+def test_a_logit_that_rounds_to_even_odds_decides_for_nothing_whoever_asks():
+    logits = np.array([-1, 0, 1e-8, 1], np.float32)
+    assert decide(probabilities(logits)).tolist() == [False, False, False, True]
+    assert decide(torch.from_numpy(logits).sigmoid()).tolist() == [False, False, False, True]

@@ -6,7 +6,7 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.pairwise import manhattan_distances
 
-from taskshare.evaluation.grouping import agreement, cluster, l1_distances
+from taskshare.statistics.grouping import agreement, cluster, l1_distances
 
 MAPS = np.array([[[1.0, 0], [0, 0]], [[4, 0], [0, 0]], [[0, 1], [1, 0]], [[0, 3], [2, 0]], [[0, 0], [0, 0]]])
 

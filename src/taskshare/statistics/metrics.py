@@ -1,6 +1,31 @@
 """Balanced accuracy and its parts (Fang 2017, section 4.1), and plain accuracy (Matsui 2019, Table 3)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+THRESHOLD = 0.5
+Scores = TypeVar("Scores", np.ndarray, "Tensor")
+
+
+def decide(scores: Scores) -> Scores:
+    """Return which scores decide for the label 1: those above 0.5 (Fang 2017, reading 12).
+
+    Everything that decides asks here, of probabilities in float32. A logit above 0 is not the same: the probability of
+    a logit of 1e-8 is 0.5.
+
+    Args:
+        scores: probabilities, 0 to 1, of any shape.
+
+    Returns:
+        bool, of the same shape.
+    """
+    return scores > THRESHOLD
 
 
 def class_accuracies(labels: np.ndarray, predictions: np.ndarray) -> tuple[float, float]:
@@ -35,7 +60,7 @@ def measure(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float | in
 
     Args:
         labels: (N,) of 0 and 1.
-        predictions: bool (N,), scores above 0.5 (reading 12).
+        predictions: bool (N,), as `decide` returns them.
     """
     positives, negatives = int((labels == 1).sum()), int((labels == 0).sum())
     accuracy_positives, accuracy_negatives = class_accuracies(labels, predictions)

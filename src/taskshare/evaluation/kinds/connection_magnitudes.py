@@ -13,6 +13,7 @@ from taskshare.errors import TaskshareError
 from taskshare.networks.build import to_input
 from taskshare.networks.dynamic import ParallelSubnets
 from taskshare.networks.inference import open_checkpoint
+from taskshare.statistics.connection_strengths import shares
 
 BLOCK = 64
 SCHEMA = {
@@ -65,19 +66,6 @@ def measure(checkpoint: Path, prepared: Path, images: int, out: Path, wanted_dev
         )
     with files.atomic(out) as partial:
         pd.concat(tables, ignore_index=True).astype(SCHEMA).to_parquet(partial, index=False)
-
-
-def shares(alpha: np.ndarray) -> np.ndarray:
-    """Return what each source gives of all that a target gets, 0 to 1; a target's shares sum to 1.
-
-    Args:
-        alpha: (from i, to j), at least 0.
-
-    Returns:
-        alpha_ij / sum_k alpha_kj, of the same shape; NaN for a target that gets nothing.
-    """
-    with np.errstate(invalid="ignore"):
-        return alpha / alpha.sum(axis=0)
 
 
 def response_magnitudes(

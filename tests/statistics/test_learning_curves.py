@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taskshare.evaluation.convergence import Reached, reach, smoothed
+from taskshare.statistics.learning_curves import Reached, reach, smoothed
 
 
 def history(errors, images, task="Smiling"):

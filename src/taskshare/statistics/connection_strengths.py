@@ -1,11 +1,24 @@
-"""Do tasks of one group connect more closely? Tests of learned connections (Fang 2017, section 4.3)."""
+"""Strengths of learned connections, and whether tasks of one group connect more closely (Fang 2017, section 4.3)."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from taskshare.evaluation.permutation import PermutationTest, group_contrast, permutation_test
+from taskshare.statistics.permutation import PermutationTest, group_contrast, permutation_test
+
+
+def shares(alpha: np.ndarray) -> np.ndarray:
+    """Return what each source gives of all that a target gets, 0 to 1; a target's shares sum to 1.
+
+    Args:
+        alpha: (from i, to j), at least 0.
+
+    Returns:
+        alpha_ij / sum_k alpha_kj, of the same shape; NaN for a target that gets nothing.
+    """
+    with np.errstate(invalid="ignore"):
+        return alpha / alpha.sum(axis=0)
 
 
 def alpha_matrix(connections: pd.DataFrame, tasks: Sequence[str], layer: int) -> np.ndarray:
