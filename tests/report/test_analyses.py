@@ -316,7 +316,7 @@ def test_a_ratio_needs_both_runs_and_a_time(tmp_path):
     def learned(iteration):
         mark = Mark(iteration=iteration, images=10 * iteration, seconds=None)
         curve = Curve(iteration=[iteration], error=[0.1])
-        return Learned(curve=curve, reached=mark, at_once=False, final=0.1, test_error=None)
+        return Learned(curve=curve, reached=mark, trained=mark, at_once=False, final=0.1, test_error=None)
 
     assert SeedRow(seed=1, alone=learned(200), joining=learned(100)).ratio("iteration") == 2
     assert SeedRow(seed=1, alone=learned(200), joining=learned(100)).ratio("seconds") is None
