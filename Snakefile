@@ -22,14 +22,9 @@ from taskshare import config as configuration
 from taskshare import environment, working_folder
 from taskshare.errors import TaskshareError
 from taskshare.graph import (
-    CONNECTIONS,
-    COOCCURRENCE,
     EVALUATION_FILES,
-    FEATURE_MAPS,
     LANDMARKS_FILE,
-    LIMITS,
     METRICS,
-    RESPONSE_MAPS,
     TRAINING_FILES,
     Graph,
 )
@@ -77,7 +72,7 @@ wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
     variant="[A-Za-z0-9_-]+",
     run="[A-Za-z0-9_.-]+",
-    experiment="[A-Za-z0-9_-]+",
+    ending="[a-z]+",
     seed="[0-9]+",
     sampling="original|resampled",
     resampling="duplicated|replacement",

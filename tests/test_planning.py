@@ -333,7 +333,7 @@ def test_the_jobs_are_those_that_snakemake_lists(tmp_path):
         "manifests": ["manifest"],
         "training": ["train"],
         "evaluation": ["evaluate", "evaluate_landmarks"],
-        "analyses": ["contact_sheet", "response_maps", "connections", "limits", "feature_maps", "constant", "costs"],
+        "analyses": ["contact_sheet", "constant", "measure", "measure_alone"],
         "report": ["parameters", "summary", "report"],
     }
     plan = make(load(device="auto"), tmp_path, "cpu")

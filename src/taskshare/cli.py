@@ -15,7 +15,6 @@ from pydantic import BaseModel, ValidationError
 
 from taskshare import config, files
 from taskshare.errors import TaskshareError
-from taskshare.graph import CONNECTION_IMAGES
 
 # Heavy packages are imported inside the verbs: `taskshare --help` and the light verbs start at once.
 
@@ -223,58 +222,22 @@ def evaluate(
 
 
 @verb
-def response_maps(
-    checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with hard sharing")],
-    prepared: PreparedOption,
-    out: Annotated[Path, typer.Option(help="folder for response_maps.parquet and cooccurrence.parquet")],
-    layer: Annotated[int, typer.Option(min=1, max=5, help="the convolution whose maps are compared")] = 5,
+def measure(
+    kind: Annotated[str, typer.Argument(help="kind of experiment, such as connections; see docs/experiments.md")],
+    out: Annotated[Path, typer.Option(help="file to write")],
+    checkpoint: Annotated[Path | None, typer.Option(help="weights.safetensors of a run")] = None,
+    run: Annotated[str | None, typer.Option(help="or, for initial weights, the run as JSON or a file of it")] = None,
+    prepared: Annotated[Path | None, typer.Option(help="folder of the prepared variant")] = None,
+    settings: Annotated[str, typer.Option(help="what else counts: JSON or a file of it")] = "{}",
     device: DeviceOption = "auto",
 ) -> None:
-    """Measure the response-contrast map of every attribute, and how often attributes occur together."""
-    from taskshare.evaluation import response_maps as maps
+    """Measure what a kind of experiment asks of a net: maps, connections, limits, costs."""
+    from taskshare.evaluation.kinds import KINDS, Net
 
-    maps.measure(checkpoint, prepared, layer, out, device)
-
-
-@verb
-def connections(
-    checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with the dynamic scheme")],
-    prepared: PreparedOption,
-    out: Annotated[Path, typer.Option(help="folder for connections.parquet")],
-    images: Annotated[int, typer.Option(min=1, help="training images to average responses over")] = CONNECTION_IMAGES,
-    device: DeviceOption = "auto",
-) -> None:
-    """Measure what each task takes from the others, layer by layer."""
-    from taskshare.evaluation import connections as strengths
-
-    strengths.measure(checkpoint, prepared, out, images, device)
-
-
-@verb
-def limits(
-    checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with the dynamic scheme")],
-    prepared: PreparedOption,
-    out: Annotated[Path, typer.Option(help="folder for limits.json")],
-    device: DeviceOption = "auto",
-) -> None:
-    """Compare the dynamic net at its two limits with single-task nets and with hard sharing."""
-    from taskshare.evaluation import limits as extremes
-
-    extremes.measure(checkpoint, prepared, out, device)
-
-
-@verb
-def feature_maps(
-    checkpoint: Annotated[Path, typer.Option(help="weights.safetensors of a run with the separation scheme")],
-    prepared: PreparedOption,
-    out: Annotated[Path, typer.Option(help="safetensors file to write")],
-    block: Annotated[int, typer.Option(min=1, help="whose last convolution is measured")] = 1,
-    device: DeviceOption = "auto",
-) -> None:
-    """Measure the feature maps of the shared column and of the task columns."""
-    from taskshare.evaluation import feature_maps as maps
-
-    maps.measure(checkpoint, prepared, block, out, device)
+    if kind not in KINDS:
+        raise TaskshareError(f"measure: no kind '{kind}'; there are {', '.join(KINDS)}")
+    net = Net(checkpoint, None if run is None else _parse(config.Run, run), prepared, device)
+    KINDS[kind].measure(net, _parse(KINDS[kind].settings, settings), out)
 
 
 @verb
@@ -288,19 +251,6 @@ def constant(
     from taskshare.evaluation import constant as predictor
 
     predictor.measure(prepared, _parse(config.Dataset, dataset).labels, size, out)
-
-
-@verb
-def costs(
-    nets: Annotated[str, typer.Option(help="JSON or a file of it: batch_size, and nets by label, each a list of runs")],
-    out: Annotated[Path, typer.Option(help="JSON file to write")],
-    device: DeviceOption = "auto",
-) -> None:
-    """Measure parameters, FLOPs and times of untrained nets."""
-    from taskshare.evaluation import costs as measurement
-
-    compared = _parse(config.CostsInput, nets)
-    measurement.measure(compared.nets, compared.batch_size, out, device)
 
 
 @verb

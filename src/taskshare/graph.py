@@ -11,21 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 from taskshare.config import (
-    ALONE,
-    SHARED,
-    Connections,
-    Costs,
     Entry,
-    FeatureMaps,
-    Landmarks,
-    Limits,
     Params,
-    Removal,
-    ResponseMaps,
     Run,
     Table,
 )
 from taskshare.config.base import file_name
+from taskshare.config.entry import Measurement
 from taskshare.devices import visible_devices
 from taskshare.errors import TaskshareError
 
@@ -34,10 +26,7 @@ WEIGHTS, OTHER_WEIGHTS = "weights.safetensors", "other_weights.safetensors"
 SCORES, PROVENANCE = "scores.parquet", "provenance.json"
 RECORDS = ("history.parquet", "transfer.parquet", "timing.parquet", PROVENANCE)
 METRICS = "metrics.json"
-CONNECTIONS, RESPONSE_MAPS, COOCCURRENCE = "connections.parquet", "response_maps.parquet", "cooccurrence.parquet"
-LIMITS, LANDMARKS_FILE, FEATURE_MAPS = "limits.json", "landmarks.parquet", "feature_maps.safetensors"
-CONNECTION_IMAGES = 512
-"""Training images over which connections are measured."""
+LANDMARKS_FILE = "landmarks.parquet"
 TRAINING_FILES = (WEIGHTS, OTHER_WEIGHTS, *RECORDS)
 EVALUATION_FILES = (SCORES, METRICS)
 # What stands beside the report for DVC to show: a file of metrics for each row of a table, in a folder.
@@ -81,6 +70,13 @@ class Graph:
         self.results = f"results/{params.scale}"
         self.jobs = params.enabled_jobs()
         self.judged = params.judged_jobs()
+        self.measured = {
+            (entry.measurement.kind, job.name, str(job.seed)): (entry, entry.measurement, job)
+            for entry in params.enabled(Entry).values()
+            for job in entry.measured_jobs(params)
+            if entry.measurement
+        }
+        """What is measured, by kind, run and seed: an experiment that asks for it, the measurement, and the job."""
 
     def job(self, run: str, seed: str) -> Run:
         """Return the resolved run of the wildcards `run` and `seed`.
@@ -169,30 +165,37 @@ class Graph:
             folders.setdefault(self.prepared(run), {}).update(dict.fromkeys(run.tasks))
         return {folder: list(tasks) for folder, tasks in folders.items()}
 
-    def analyses(self) -> list[str]:
-        """Return what the experiments that are no tables measure of trained nets."""
-        wanted: dict[str, list[str]] = {}
-        for experiment in self.params.enabled(Entry).values():
-            if isinstance(experiment, ResponseMaps):
-                wanted.setdefault(experiment.run, []).extend((RESPONSE_MAPS, COOCCURRENCE))
-            elif isinstance(experiment, Connections):
-                wanted.setdefault(experiment.run, []).append(CONNECTIONS)
-            elif isinstance(experiment, Removal):
-                for run_name in self.params.lineage(experiment.after):
-                    wanted.setdefault(run_name, []).append(CONNECTIONS)
-            elif isinstance(experiment, Limits):
-                wanted.setdefault(experiment.run, []).append(LIMITS)
-            elif isinstance(experiment, FeatureMaps):
-                wanted.setdefault(experiment.run, []).append(FEATURE_MAPS)
-        return [
-            f"{self.results}/evaluation/{job.key}/{name}"
-            for run_name, names in wanted.items()
-            for job in self.params.jobs(run_name)
-            for name in dict.fromkeys(names)
-        ] + [
-            *self.constants(),
-            *(f"{self.results}/evaluation/costs/{name}.json" for name in self.params.enabled(Costs)),
-        ]
+    def measured_files(self) -> list[str]:
+        """Return the files that kinds of experiments measure of nets."""
+        return [f"{self.results}/evaluation/{job.key}/{what.file}" for _, what, job in self.measured.values()]
+
+    def measured_kinds(self, alone: bool) -> str:
+        """Return a regular expression of the kinds that are measured here, with the machine to themselves or not."""
+        kinds = {what.kind for _, what, _ in self.measured.values() if what.alone == alone}
+        return "|".join(sorted(kinds)) or "(?!)"
+
+    def measured_weights(self, kind: str, run: str, seed: str) -> list[str]:
+        """Return the trained weights that are measured; none where a run's initial ones are."""
+        _, what, job = self._measured(kind, run, seed)
+        return [f"{self.results}/training/{job.key}/{WEIGHTS}"] if what.weights else []
+
+    def measured_images(self, kind: str, run: str, seed: str) -> list[str]:
+        """Return the prepared files that a net is measured on."""
+        _, what, job = self._measured(kind, run, seed)
+        return self.prepared_files(job, (what.split,)) if what.split else []
+
+    def measure_options(self, kind: str, run: str, seed: str) -> list[str]:
+        """Return the options of `taskshare measure`: the net, its images, and what else the kind has to know."""
+        experiment, what, job = self._measured(kind, run, seed)
+        weights = self.measured_weights(kind, run, seed)
+        net = ["--checkpoint", *weights] if weights else ["--run", self.job_json(run, seed)]
+        images = ["--prepared", self.prepared(job)] if what.split else []
+        return [*net, *images, "--settings", json.dumps(experiment.measured_with(self.params))]
+
+    def _measured(self, kind: str, run: str, seed: str) -> tuple[Entry, Measurement, Run]:
+        if (kind, run, seed) not in self.measured:
+            raise TaskshareError(f"{run}/seed{seed}: no enabled experiment asks for its {kind}; see params.yaml")
+        return self.measured[kind, run, seed]
 
     def constants(self) -> list[str]:
         """Return the metrics of the constant predictor for each prepared variant that a table asks for."""
@@ -201,36 +204,6 @@ class Graph:
         ]
         folders = dict.fromkeys(f"{spec.dataset}/{spec.variant}" for spec in specs)
         return [f"{self.results}/evaluation/constant/{folder}/{METRICS}" for folder in folders]
-
-    def costs_json(self, name: str) -> str:
-        """Return as JSON what a costs experiment compares: by label the runs whose nets are needed together."""
-        experiment = self.params.enabled(Costs)[name]
-        first = next(self.params.jobs(experiment.shared))
-        nets = {SHARED: [first]}
-        for label, run_name in experiment.separation.items():
-            jobs = list(self.params.jobs(run_name))
-            nets[label] = [job for job in jobs if job.seed == jobs[0].seed]
-        nets[ALONE] = [
-            first.model_copy(update={"name": f"{first.name}.{task}", "tasks": [task]}) for task in first.tasks
-        ]
-        content = {
-            label: [run.model_dump(mode="json", exclude_defaults=True) for run in runs] for label, runs in nets.items()
-        }
-        return json.dumps({"batch_size": experiment.batch_size, "nets": content})
-
-    def map_block(self, run: str) -> int:
-        """Return the block whose feature maps are measured for a run."""
-        for experiment in self.params.enabled(FeatureMaps).values():
-            if experiment.run == run:
-                return experiment.block
-        raise TaskshareError(f"{run}: no enabled experiment shows its feature maps; see params.yaml")
-
-    def map_layer(self, run: str) -> int:
-        """Return the layer whose response maps are measured for a run."""
-        for experiment in self.params.enabled(ResponseMaps).values():
-            if experiment.run == run:
-                return experiment.layer
-        raise TaskshareError(f"{run}: no enabled experiment shows its response maps; see params.yaml")
 
     def report_inputs(self) -> list[str]:
         """Return every result that the report shows."""
@@ -244,16 +217,18 @@ class Graph:
                 for key, job in self.judged.items()
                 if job.finds_landmarks
             ),
-            *self.analyses(),
-            *self.example_images(),
+            *self.measured_files(),
+            *self.constants(),
+            *self.summarised_data(),
         ]
 
-    def example_images(self) -> list[str]:
-        """Return the test images of which the report shows some, and the tables with their landmarks."""
-        runs = [run_name for item in self.params.enabled(Landmarks).values() for run_name in item.run_names]
-        jobs = [next(self.params.jobs(run_name)) for run_name in runs]
+    def summarised_data(self) -> list[str]:
+        """Return the prepared files that kinds of experiments look at when they summarise their results."""
         paths = [
-            f"{self.prepared(job)}/{name}" for job in jobs for name in ("train.parquet", "test.parquet", "test.npy")
+            f"{self.prepared(next(self.params.jobs(run_name)))}/{name}"
+            for entry in self.params.enabled(Entry).values()
+            for run_name in entry.run_names
+            for name in entry.data_files
         ]
         return list(dict.fromkeys(paths))
 

@@ -16,7 +16,7 @@ from taskshare import device, files, rounding
 from taskshare.config import Params, Run, Table
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
-from taskshare.evaluation.landmarks import DETECTED
+from taskshare.evaluation.landmark_errors import DETECTED
 from taskshare.evaluation.published import load_published, published_tables
 from taskshare.evaluation.results import Results
 from taskshare.evaluation.rows import Cell

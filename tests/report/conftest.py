@@ -1,9 +1,9 @@
 """A results folder in the shapes that the phases write, with made-up numbers."""
 
 import copy
-import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -143,7 +143,7 @@ def alphas(job: config.Run) -> pd.DataFrame:
     return table.astype({"iteration": np.int32, "layer": np.int8})
 
 
-def write_connections(results: Path, job: config.Run) -> None:
+def write_connections(results: Path, job: config.Run, experiment: config.Entry) -> None:
     """Alpha at the end with what follows from it, for magnitudes that grow from task to task."""
     table = alphas(job)
     table = table[table["iteration"] == table["iteration"].max()].drop(columns="iteration").reset_index(drop=True)
@@ -156,8 +156,8 @@ def write_connections(results: Path, job: config.Run) -> None:
     write_parquet(results / "evaluation" / job.name / f"seed{job.seed}" / "connections.parquet", table[columns])
 
 
-def write_response_maps(results: Path, job: config.Run) -> None:
-    """Random maps of 5 x 5, and co-occurrence of independent attributes among 2400 images."""
+def write_response_maps(results: Path, job: config.Run, experiment: config.Entry) -> None:
+    """Random maps of 5 x 5, and independent attributes of 2400 training images."""
     folder = results / "evaluation" / job.name / f"seed{job.seed}"
     generator = seeds.generator(job.seed, job.name, "maps")
     axes = [[0, 5], job.labels, range(5), range(5)]
@@ -165,14 +165,12 @@ def write_response_maps(results: Path, job: config.Run) -> None:
     contrast = generator.random(len(grid)).astype(np.float32)
     maps = pd.DataFrame({"contrast": contrast}, index=grid).reset_index().astype({"row": np.int16, "column": np.int16})
     write_parquet(folder / "response_maps.parquet", maps)
-    rate = np.linspace(0.02, 0.8, len(job.labels))
-    images = 2400 * np.where(np.eye(len(rate), dtype=bool), rate[:, None], np.outer(rate, rate))
-    pairs = pd.MultiIndex.from_product([job.labels, job.labels], names=["first", "second"])
-    together = pd.DataFrame({"images": images.ravel().astype(np.int64), "total": 2400}, index=pairs).reset_index()
-    write_parquet(folder / "cooccurrence.parquet", together)
+    positive = generator.random((2400, len(job.labels))) < np.linspace(0.02, 0.8, len(job.labels))
+    labels = pd.DataFrame(np.where(positive, 1, -1).astype(np.int8), columns=job.labels)
+    write_parquet(results / "data" / job.dataset / job.variant_name / "train.parquet", labels)
 
 
-def write_limits(results: Path, job: config.Run) -> None:
+def write_limits(results: Path, job: config.Run, experiment: config.Entry) -> None:
     """The two limits, met."""
     content = {
         "identity": {"maximum_difference": 0.0, "maximum_difference_with_joined_first_layers": 4e-7},
@@ -202,25 +200,14 @@ def write_data(results: Path, params: config.Params, dataset: str, variant: str,
     cv2.imwrite(str(folder / "contact_sheet.png"), picture)
 
 
-def measurers(params: config.Params) -> dict[str, list[Callable[[Path, config.Run], None]]]:
-    """What evaluation measures beside the scores, by run, as the enabled experiments ask for it."""
-    wanted: dict[str, list[Callable[[Path, config.Run], None]]] = {}
-    for experiment in params.experiments.values():
-        if not experiment.enabled:
-            continue
-        if isinstance(experiment, config.ResponseMaps):
-            wanted.setdefault(experiment.run, []).append(write_response_maps)
-        elif isinstance(experiment, config.Limits):
-            wanted.setdefault(experiment.run, []).append(write_limits)
-        elif isinstance(experiment, config.FeatureMaps):
-            write = functools.partial(joint_results.write_feature_maps, experiment.block)
-            wanted.setdefault(experiment.run, []).append(write)
-        elif isinstance(experiment, config.Connections):
-            wanted.setdefault(experiment.run, []).append(write_connections)
-        elif isinstance(experiment, config.Removal):
-            for run_name in (experiment.after, params.runs[experiment.after].parent.run):
-                wanted.setdefault(run_name, []).append(write_connections)
-    return wanted
+WRITERS: dict[str, Callable[[Path, config.Run, Any], None]] = {
+    "response_maps": write_response_maps,
+    "connections": write_connections,
+    "limits": write_limits,
+    "feature_maps": joint_results.write_feature_maps,
+    "costs": joint_results.write_costs,
+}
+"""What kinds of experiments measure, by kind."""
 
 
 def fill(results: Path, params: config.Params, *run_names: str) -> None:
@@ -228,7 +215,7 @@ def fill(results: Path, params: config.Params, *run_names: str) -> None:
     skills = {"single": 0.55, "hard": 0.65, "dynamic": 0.67, "cross_stitch": 0.66, "separation": 0.75}
     prepared = set()
     jobs = [job for run_name in run_names for job in params.jobs(run_name)] or params.enabled_jobs().values()
-    measures = measurers(params)
+    measured = [(item, job.key) for item in params.enabled(config.Entry).values() for job in item.measured_jobs(params)]
     for job in jobs:
         if (job.dataset, job.variant_name) not in prepared:
             prepared.add((job.dataset, job.variant_name))
@@ -238,11 +225,9 @@ def fill(results: Path, params: config.Params, *run_names: str) -> None:
                 joint_results.write_constant(results, params, job.dataset, job.variant_name)
         write_training(results, job)
         write_evaluation(results, job, skills[job.network.scheme])
-        for measure in measures.get(job.name, []):
-            measure(results, job)
-    for name, experiment in params.experiments.items():
-        if isinstance(experiment, config.Costs) and experiment.shared in {job.name for job in jobs}:
-            joint_results.write_costs(results, name, experiment)
+        for experiment, key in measured:
+            if key == job.key:
+                WRITERS[experiment.measurement.kind](results, job, experiment)
 
 
 @pytest.fixture

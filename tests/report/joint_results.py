@@ -107,8 +107,9 @@ def write_constant(results: Path, params: config.Params, dataset: str, variant: 
     write_json(results / "evaluation" / "constant" / dataset / variant / "metrics.json", {"tasks": tasks})
 
 
-def write_feature_maps(block: int, results: Path, job: config.Run) -> None:
+def write_feature_maps(results: Path, job: config.Run, experiment: config.FeatureMaps) -> None:
     """Rectified maps of a block's last convolution, in all three columns."""
+    block = experiment.block
     channels, size = job.network.channels[block - 1], job.variant.size >> (block - 1)
     generator = seeds.generator(job.seed, job.name, "feature maps")
     tensors = {"image": generator.integers(0, 256, (job.variant.size, job.variant.size, 3), dtype=np.uint8)}
@@ -123,7 +124,7 @@ def write_feature_maps(block: int, results: Path, job: config.Run) -> None:
     save_file(tensors, folder / "feature_maps.safetensors", {"taskshare": json.dumps(facts)})
 
 
-def write_costs(results: Path, name: str, experiment: config.Costs) -> None:
+def write_costs(results: Path, job: config.Run, experiment: config.Costs) -> None:
     """Costs that grow from hard sharing over the separation nets to one net per task."""
     labels = ["Hard sharing", *experiment.separation, "One net per task"]
     nets = {
@@ -140,7 +141,7 @@ def write_costs(results: Path, name: str, experiment: config.Costs) -> None:
         for index, label in enumerate(labels)
     }
     write_json(
-        results / "evaluation" / "costs" / f"{name}.json",
+        results / "evaluation" / job.key / "costs.json",
         {
             "device": "cpu",
             "processor": "A processor with a long name @ 2.0 GHz",

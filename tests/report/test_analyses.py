@@ -1,19 +1,20 @@
+import base64
 import itertools
-import math
 import re
 import shutil
 from collections import Counter
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
+from taskshare.evaluation.kinds.analysis import analyses
+from taskshare.evaluation.kinds.convergence import Curve, Learned, Mark, SeedRow
 from taskshare.evaluation.published import load_published
 from taskshare.evaluation.results import Results
 from taskshare.report import render
-from taskshare.report.analyses import analyses, drawing
-from taskshare.report.analyses.convergence import Learned, SeedRow
-from taskshare.statistics.learning_curves import Reached
+from taskshare.report.analyses import draw, drawing
 
 from .conftest import REPORTS, load_params, write_json, write_parquet
 
@@ -31,9 +32,9 @@ def build(results, *names):
     return {item.id: item for item in analyses(params, Results(results), load_published(REPORTS / "published"))}
 
 
-def shown_by(results, name):
-    """What is shown of one experiment."""
-    return build(results, name)[name].shown
+def summary_of(results, name):
+    """The summary of one experiment."""
+    return build(results, name)[name].summary
 
 
 def page_of(found):
@@ -113,7 +114,7 @@ def test_nothing_run_is_said_of_every_experiment_that_is_no_table(tmp_path):
         name for name, item in load_params().experiments.items() if item.enabled and item.kind != "table"
     ]
     measured = [item for item in found.values() if item.kind != "architecture"]  # which params.yaml alone gives
-    assert all(item.shown is None for item in measured)
+    assert all(item.summary is None for item in measured)
     assert page_of(found).count("not run") == len(measured)
 
 
@@ -123,23 +124,26 @@ def test_shares_over_training_leave_the_task_itself_out(tmp_path):
         start = np.where(np.eye(5, dtype=bool), 1, 0.5)
         alphas = {(10, 6): start, (20, 6): alpha, (20, 5): start}
         write_transfer(tmp_path, "cifar10-dynamic", seed, CIFAR10, alphas)
-    shown = shown_by(tmp_path, "fang2017-cifar10-relations")
-    assert (shown.iteration, shown.training_seeds, shown.layers) == (20, [1, 2], [])
+    summary = summary_of(tmp_path, "fang2017-cifar10-relations")
+    assert (summary.iteration, summary.training_seeds, summary.layers) == (20, [1, 2], [])
     expected = np.mean([100 * alpha / (alpha.sum(axis=0) - 1) for alpha in by_seed.values()], axis=0)
     for i, j in itertools.product(range(5), range(5)):
-        assert shown.shares[i][j] == (None if i == j else pytest.approx(expected[i, j], rel=1e-5))
+        assert summary.shares[i][j] == (None if i == j else pytest.approx(expected[i, j], rel=1e-5))
     most, least = expected[1:, 0].argmax() + 1, expected[1:, 0].argmin() + 1
-    assert f"takes most from {CIFAR10[most]} ({expected[most, 0]:.1f} %)" in shown.training[0].reading
-    assert f"least from {CIFAR10[least]} ({expected[least, 0]:.1f} %)" in shown.training[0].reading
-    assert "equal shares would be 25.0 %" in shown.training[0].reading
+    assert f"takes most from {CIFAR10[most]} ({expected[most, 0]:.1f} %)" in summary.training[0].reading
+    assert f"least from {CIFAR10[least]} ({expected[least, 0]:.1f} %)" in summary.training[0].reading
+    assert "equal shares would be 25.0 %" in summary.training[0].reading
     assert "Layer by layer: not run." in page_of(build(tmp_path, "fang2017-cifar10-relations"))
 
 
 def test_the_task_of_the_experiment_comes_first_and_its_group_stands_out(tmp_path):
     write_transfer(tmp_path, "celeba-dynamic", 1, SEVEN, {(5, 6): random_alpha(7, 1), (9, 6): random_alpha(7, 2)})
-    shown = shown_by(tmp_path, "fang2017-figures4-5")
-    assert [part.task for part in shown.training] == ["No_Beard", *(task for task in SEVEN if task != "No_Beard")]
-    first = shown.training[0].pictures[0]
+    item = build(tmp_path, "fang2017-figures4-5")["fang2017-figures4-5"]
+    assert [part.task for part in item.summary.training] == [
+        "No_Beard",
+        *(task for task in SEVEN if task != "No_Beard"),
+    ]
+    first = draw(item)["training"][0][0]
     bold = re.findall(r"<text style=\"[^\"]*(?:700|bold)[^\"]*\"[^>]*>([^<]+)</text>", first)
     assert {"Sideburns", "Goatee"} <= set(bold)
     assert not {"Smiling", "Heavy Makeup"} & set(bold)
@@ -148,12 +152,12 @@ def test_the_task_of_the_experiment_comes_first_and_its_group_stands_out(tmp_pat
 def test_influence_weighs_alpha_by_feature_magnitude(tmp_path):
     alpha, magnitudes = random_alpha(5, 3), [1.0, 2.0, 3.0, 4.0, 5.0]
     write_connections(tmp_path, "cifar10-dynamic", 1, CIFAR10, {5: alpha, 6: alpha}, magnitudes)
-    shown = shown_by(tmp_path, "fang2017-cifar10-relations")
+    summary = summary_of(tmp_path, "fang2017-cifar10-relations")
     weight = (alpha * np.array(magnitudes)[:, None])[1:, 0]
-    found = [line.values[1] for line in shown.layer_numbers["influence"]]
+    found = [summary.layers[0].lines["influence"][task][1] for task in CIFAR10[1:]]
     assert found == pytest.approx(100 * weight / weight.sum(), rel=1e-5)
-    assert shown.layer_names == [5, 6]
-    assert f"({100 * weight.max() / weight.sum():.1f} %)" in shown.layers[0].reading
+    assert summary.layers[0].x == [5, 6]
+    assert f"({100 * weight.max() / weight.sum():.1f} %)" in summary.layers[0].reading
 
 
 def test_five_tasks_in_two_groups_can_never_be_significant(tmp_path):
@@ -161,7 +165,7 @@ def test_five_tasks_in_two_groups_can_never_be_significant(tmp_path):
     alpha = np.where(animal[:, None] == animal[None, :], 0.7, 0.4)
     np.fill_diagonal(alpha, 1)
     write_connections(tmp_path, "cifar10-dynamic", 1, CIFAR10, {1: np.full((5, 5), 0.5), 6: alpha})
-    relations = shown_by(tmp_path, "fang2017-cifar10-relations").relations
+    relations = summary_of(tmp_path, "fang2017-cifar10-relations").relations
     assert [(row.layer, row.within, row.between) for row in relations.layers] == [
         (1, pytest.approx(0.5), pytest.approx(0.5)),
         (6, pytest.approx(0.7), pytest.approx(0.4)),
@@ -187,47 +191,47 @@ def test_groups_of_maps_with_the_same_bright_places_are_the_printed_ones(tmp_pat
     for seed in (1, 2):
         maps = {**grouped_maps({"Goatee": 1.0 + 0.1 * seed}), "Young": np.full((3, 3), 0.2)}
         write_maps(tmp_path, seed, maps, pixels=grouped_maps({"Sideburns": 9.0, "Smiling": 9.5, "Heavy_Makeup": 5.0}))
-    shown = shown_by(tmp_path, "fang2017-figure2")
-    raw, normalised, without_net = shown.groupings
+    summary = summary_of(tmp_path, "fang2017-figure2")
+    raw, normalised, without_net = summary.groupings
     assert without_net.groups != PRINTED
-    assert raw.groups == shown.printed == PRINTED
+    assert raw.groups == summary.published == PRINTED
     assert raw.agreement.statistic == 1
     assert raw.agreement.p_value == raw.agreement.smallest_p == pytest.approx(1 / 105)  # 7! / (3! 2! 2! 2!)
     assert raw.seeds == normalised.seeds == {1: True, 2: True}
-    places = {task: index for index, task in enumerate(shown.tasks)}
-    assert shown.distances.numbers[places["Goatee"]][places["Smiling"]] == pytest.approx(0.99 + 1.14)
-    assert shown.limit == pytest.approx(1.15)
-    assert [item.attribute for item in shown.others] == ["Young"]
-    assert "upper half for Sideburns, Goatee and No Beard" in shown.reading
-    assert "lower half for Smiling and High Cheekbones" in shown.reading
-    assert shown.frequencies is None
+    places = {task: index for index, task in enumerate(summary.tasks)}
+    assert summary.distances.numbers[places["Goatee"]][places["Smiling"]] == pytest.approx(0.99 + 1.14)
+    assert summary.limit == pytest.approx(1.15)
+    assert [item.attribute for item in summary.others] == ["Young"]
+    assert "upper half for Sideburns, Goatee and No Beard" in summary.reading
+    assert "lower half for Smiling and High Cheekbones" in summary.reading
+    assert summary.frequencies is None
 
 
 def test_strength_moves_groups_of_raw_maps_and_not_of_scaled_ones(tmp_path):
     write_maps(tmp_path, 1, grouped_maps({"Sideburns": 9.0, "Smiling": 9.5, "Heavy_Makeup": 5.0}))
-    shown = shown_by(tmp_path, "fang2017-figure2")
-    raw, normalised, _ = shown.groupings
+    summary = summary_of(tmp_path, "fang2017-figure2")
+    raw, normalised, _ = summary.groupings
     assert raw.groups != PRINTED
     assert normalised.groups == PRINTED
-    assert "The paper's groups come out of: L1 distance of maps scaled to sum 1." in shown.verdict
+    assert "The paper's groups come out of: L1 distance of maps scaled to sum 1." in summary.verdict
 
 
 def test_cooccurrence_gives_groups_of_its_own(tmp_path):
     write_maps(tmp_path, 1, grouped_maps({}))
-    together = {frozenset(pair) for pair in (("Goatee", "Smiling"), ("No_Beard", "Sideburns"))}
-    rows = [
-        (first, second, 100 if first == second else 80 if {first, second} in together else 10, 200)
-        for first in SEVEN
-        for second in SEVEN
+    together = np.repeat([*np.eye(3, dtype=int), [0, 0, 0]], [40, 40, 30, 90], axis=0)
+    members = [
+        ["Goatee", "Smiling"],
+        ["No_Beard", "Sideburns"],
+        ["Heavy_Makeup", "High_Cheekbones", "Wearing_Lipstick"],
     ]
-    table = pd.DataFrame(rows, columns=["first", "second", "images", "total"])
-    write_parquet(tmp_path / "evaluation" / "celeba-hard" / "seed1" / "cooccurrence.parquet", table)
-    shown = shown_by(tmp_path, "fang2017-figure2")
-    assert shown.images == 200
-    assert shown.frequencies.numbers[0] == pytest.approx([50.0, 5.0, 40.0, 5.0, 5.0, 5.0, 5.0])  # Sideburns first
-    assert "Sideburns and No Beard, in 40.0 %" in shown.frequencies.reading
-    assert ["Sideburns", "No_Beard"] in shown.groupings[3].groups
-    assert "Other groups come out of: co-occurrence." in shown.verdict
+    table = {task: 2 * together[:, place] - 1 for place, tasks in enumerate(members) for task in tasks}
+    write_parquet(tmp_path / "data" / "celeba" / "grey" / "train.parquet", pd.DataFrame(table))
+    summary = summary_of(tmp_path, "fang2017-figure2")
+    assert summary.images == 200
+    assert summary.frequencies.numbers[0] == pytest.approx([20.0, 0.0, 20.0, 0.0, 0.0, 0.0, 0.0])  # Sideburns first
+    assert "Sideburns and No Beard, in 20.0 %" in summary.frequencies.reading
+    assert ["Sideburns", "No_Beard"] in summary.groupings[3].groups
+    assert "Other groups come out of: co-occurrence." in summary.verdict
 
 
 def test_removal_without_learning_shares_out_what_the_removed_tasks_gave(tmp_path):
@@ -235,16 +239,16 @@ def test_removal_without_learning_shares_out_what_the_removed_tasks_gave(tmp_pat
     np.fill_diagonal(before, 1)
     np.fill_diagonal(after, 1)
     write_connections(tmp_path, "celeba-dynamic", 1, SEVEN, {6: before})
-    assert shown_by(tmp_path, "fang2017-table6") is None
+    assert summary_of(tmp_path, "fang2017-table6") is None
     write_connections(tmp_path, "celeba-dynamic-removed", 1, KEPT, {6: after})
-    shown = shown_by(tmp_path, "fang2017-table6")
-    assert (shown.tasks, shown.removed, shown.seeds) == (KEPT, ["Sideburns", "Wearing_Lipstick"], [1])
-    assert shown.changes[0][:2] == pytest.approx([100 / 3 - 25, 100 / 6 - 12.5])
-    assert shown.sums == pytest.approx([25.0] * 5)
-    assert shown.former == pytest.approx([25.0] * 5)
-    assert shown.relearned == pytest.approx(0, abs=1e-9)
-    assert shown.correlation is None, "changes that are all equal have no rank"
-    assert shown.frozen == []
+    summary = summary_of(tmp_path, "fang2017-table6")
+    assert (summary.tasks, summary.removed, summary.seeds) == (KEPT, ["Sideburns", "Wearing_Lipstick"], [1])
+    assert summary.changes[0][:2] == pytest.approx([100 / 3 - 25, 100 / 6 - 12.5])
+    assert summary.sums == pytest.approx([25.0] * 5)
+    assert summary.former == pytest.approx([25.0] * 5)
+    assert summary.relearned == pytest.approx(0, abs=1e-9)
+    assert summary.correlation is None, "changes that are all equal have no rank"
+    assert summary.frozen == []
 
 
 def test_changes_stand_beside_the_printed_ones(tmp_path):
@@ -257,10 +261,10 @@ def test_changes_stand_beside_the_printed_ones(tmp_path):
         write_parquet(tmp_path / "evaluation" / run / "seed1" / "connections.parquet", rows)
     start = {"job": "celeba-dynamic", "kind": "removal", "frozen": {"before": "ab" * 32, "after": "cd" * 32}}
     write_json(tmp_path / "training" / "celeba-dynamic-removed" / "seed1" / "provenance.json", {"start": start})
-    shown = shown_by(tmp_path, "fang2017-table6")
-    assert np.array(shown.changes) == pytest.approx(paper)
-    assert shown.correlation == pytest.approx(1)
-    assert shown.paper_sums == [19, 34, 17, 20, 13]
+    summary = summary_of(tmp_path, "fang2017-table6")
+    assert np.array(summary.changes) == pytest.approx(paper)
+    assert summary.correlation == pytest.approx(1)
+    assert summary.paper_sums == [19, 34, 17, 20, 13]
     page = page_of(build(tmp_path, "fang2017-table6"))
     assert (
         'data-row="No_Beard" data-task="Goatee" data-quantity="ours" data-value="-2.0000" data-paper="-2.0000"' in page
@@ -273,30 +277,30 @@ def test_cost_to_the_error_alone_and_joining(tmp_path):
     steps = np.arange(1, 401)
     write_learning(tmp_path, alone, np.where(steps <= 336, 0.5, 0.0), seconds_per_iteration=0.1, accuracy=0.92)
     write_learning(tmp_path, joining, np.where(steps <= 36, 0.5, 0.0), seconds_per_iteration=0.5, accuracy=0.9)
-    shown = shown_by(tmp_path, "fang2017-figure6")
-    (row,) = shown.rows
+    summary = summary_of(tmp_path, "fang2017-figure6")
+    (row,) = summary.rows
     # The window of 640 images is 64 rows; an error of 0.1 leaves 12 rows of 0.5 in it.
     assert (row.alone.reached.iteration, row.joining.reached.iteration) == (388, 88)
     assert row.ratio("iteration") == row.ratio("images") == pytest.approx(388 / 88)
     assert row.ratio("seconds") == pytest.approx(38.8 / 44)
     assert row.alone.test_error == pytest.approx(0.08)
     assert (row.alone.final, row.joining.at_once) == (pytest.approx(0, abs=1e-9), False)
-    assert list(shown.ratios) == ["iteration", "images", "seconds"]
-    assert {(ratio.count, ratio.low) for ratio in shown.ratios.values()} == {(1, None)}
-    assert "Alone it needs 4.4 times the iterations; the paper says about 4." in shown.reading
+    assert list(summary.ratios) == ["iteration", "images", "seconds"]
+    assert {(ratio.count, ratio.low) for ratio in summary.ratios.values()} == {(1, None)}
+    assert "Alone it needs 4.4 times the iterations; the paper says about 4." in summary.reading
 
 
 def test_an_error_that_is_never_reached_is_said_so(tmp_path):
     alone, joining = smiling_runs()
     write_learning(tmp_path, alone, np.full(100, 0.3))
     write_learning(tmp_path, joining, np.full(100, 0.05))
-    shown = shown_by(tmp_path, "fang2017-figure6")
-    assert shown.rows[0].alone.reached is None
-    assert shown.rows[0].ratio("iteration") is None
-    assert shown.ratios == {}
-    assert shown.levels[-1].ratio is None
-    assert "alone: not reached, 30.0 % at the end on average" in shown.reading
-    assert "with the first average over 640 images, perhaps earlier" in shown.reading
+    summary = summary_of(tmp_path, "fang2017-figure6")
+    assert summary.rows[0].alone.reached is None
+    assert summary.rows[0].ratio("iteration") is None
+    assert summary.ratios == {}
+    assert summary.levels[-1].ratio is None
+    assert "alone: not reached, 30.0 % at the end on average" in summary.reading
+    assert "with the first average over 640 images, perhaps earlier" in summary.reading
     assert re.search(
         r'<td class="say">alone</td>\s*<td colspan="3" class="none">not reached</td>',
         page_of(build(tmp_path, "fang2017-figure6")),
@@ -305,23 +309,25 @@ def test_an_error_that_is_never_reached_is_said_so(tmp_path):
 
 def test_one_of_both_runs_alone_is_shown(tmp_path):
     write_learning(tmp_path, smiling_runs()[0], np.full(100, 0.05))
-    assert "joining: not run" in shown_by(tmp_path, "fang2017-figure6").reading
+    assert "joining: not run" in summary_of(tmp_path, "fang2017-figure6").reading
 
 
 def test_a_ratio_needs_both_runs_and_a_time(tmp_path):
-    def learned(iteration, seconds=math.nan):
-        return Learned(Reached(iteration, 10 * iteration, seconds), at_once=False, final=0.1, test_error=None)
+    def learned(iteration):
+        mark = Mark(iteration=iteration, images=10 * iteration, seconds=None)
+        curve = Curve(iteration=[iteration], error=[0.1])
+        return Learned(curve=curve, reached=mark, trained=mark, at_once=False, final=0.1, test_error=None)
 
-    assert SeedRow(1, learned(200), learned(100)).ratio("iteration") == 2
-    assert SeedRow(1, learned(200), learned(100)).ratio("seconds") is None
-    assert SeedRow(3, None, learned(5)).ratio("iteration") is None
+    assert SeedRow(seed=1, alone=learned(200), joining=learned(100)).ratio("iteration") == 2
+    assert SeedRow(seed=1, alone=learned(200), joining=learned(100)).ratio("seconds") is None
+    assert SeedRow(seed=3, alone=None, joining=learned(5)).ratio("iteration") is None
 
 
 def test_other_errors_have_their_own_ratios(tmp_path):
     alone, joining = smiling_runs()
     write_learning(tmp_path, alone, np.repeat([0.5, 0.25, 0.05], 200))
     write_learning(tmp_path, joining, np.repeat([0.25, 0.05, 0.05], 200))
-    levels = {level.error: level.ratio for level in shown_by(tmp_path, "fang2017-figure6").levels}
+    levels = {level.error: level.ratio for level in summary_of(tmp_path, "fang2017-figure6").levels}
     assert list(levels) == [0.3, 0.2, 0.15, 0.1]
     # 64 iterations make a window: alone falls below 0.3 after 51 of 64 at 0.25, joining is there with the first window.
     assert levels[0.3].mean == pytest.approx(252 / 64)
@@ -336,19 +342,25 @@ def test_limits_are_told_by_seed(tmp_path):
     }
     write_json(tmp_path / "evaluation" / "celeba-dynamic" / "seed2" / "limits.json", content)
     found = build(tmp_path, "fang2017-limits")
-    (row,) = found["fang2017-limits"].shown.rows
+    (row,) = found["fang2017-limits"].summary.rows
     assert (row.seed, row.identity, row.joined, row.equal) == (2, 0.0, 4e-7, 3e-7)
     assert re.search(r'data-row="2" data-task="equal" data-value="3e-07">[^<]*3e-07', page_of(found))
 
 
-def test_a_map_has_a_coloured_cell_per_place_and_is_drawn_coarser_when_large():
-    picture = drawing.contrast_map(np.arange(6).reshape(2, 3), 5, "Map of <any>")
-    assert 'viewBox="0 0 3 2"' in picture
-    assert "Map of &lt;any&gt;" in picture
-    assert len(re.findall(r"M\d+ \d+h1v1h-1z", picture)) == 6
-    assert '<path fill="#440154" d="M0 0h1v1h-1z"/>' in picture, "the lowest value has viridis' first colour"
-    assert '<path fill="#fde725" d="M2 1h1v1h-1z"/>' in picture, "the limit has viridis' last one"
-    assert 'viewBox="0 0 16 16"' in drawing.contrast_map(np.ones((64, 64)), 1, "large")
+def pixels_of(address):
+    """Red, green and blue of a PNG in a data address."""
+    content = np.frombuffer(base64.b64decode(address.removeprefix("data:image/png;base64,")), np.uint8)
+    return cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def test_a_map_has_a_coloured_cell_per_place_and_is_drawn_coarser_when_large(tmp_path):
+    write_maps(tmp_path, 1, {task: np.arange(6).reshape(2, 3) / 5 for task in SEVEN})
+    cells = pixels_of(summary_of(tmp_path, "fang2017-figure2").maps[0].picture)
+    assert cells.shape == (2, 3, 3)
+    np.testing.assert_allclose(cells[0, 0], [0x44, 0x01, 0x54], atol=2)  # viridis' first colour is the lowest value's
+    np.testing.assert_allclose(cells[1, 2], [0xFD, 0xE7, 0x25], atol=2)  # the last one is the limit's
+    write_maps(tmp_path, 1, {task: np.ones((80, 80)) for task in SEVEN})
+    assert pixels_of(summary_of(tmp_path, "fang2017-figure2").maps[0].picture).shape == (64, 64, 3)
 
 
 def test_labels_keep_their_distance_and_their_order():
@@ -387,6 +399,6 @@ def test_results_of_any_phase_and_seed_can_be_missing(full_results, tmp_path, ph
     for folder in (results / phase).glob(f"*/seed{seed}"):
         shutil.rmtree(folder)
     found = build(results)
-    shown = found["fang2017-figures4-5"].shown
-    assert (shown.training_seeds if phase == "training" else shown.layers_seeds) == [3 - seed]
+    summary = found["fang2017-figures4-5"].summary
+    assert (summary.training_seeds if phase == "training" else summary.layers_seeds) == [3 - seed]
     assert "Connections on CIFAR-10" in page_of(found)

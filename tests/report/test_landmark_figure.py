@@ -11,12 +11,13 @@ import pytest
 from scipy import stats
 
 from taskshare.data.arrays import ImageArray
-from taskshare.evaluation import landmarks
+from taskshare.evaluation import landmark_errors
+from taskshare.evaluation.kinds.analysis import analyses
+from taskshare.evaluation.kinds.landmarks import cumulative
 from taskshare.evaluation.results import Results
 from taskshare.evaluation.tables import CONSTANT
 from taskshare.report import render
-from taskshare.report.analyses import analyses
-from taskshare.report.analyses.landmarks import cumulative
+from taskshare.report.analyses import draw
 
 from .conftest import REPORTS, load_params
 from .joint_results import IDS, landmarks_of, write_prepared
@@ -42,7 +43,7 @@ def write_net(results, label, seed, profile, others):
     """A net whose points all lie so many distances of the eyes to the right, on profile faces and on the others."""
     predicted = TRUTH.copy()
     predicted[..., 0] += (np.where(PROFILE, profile, others) * EYES)[:, None]
-    table = landmarks.table(IDS, TRUTH, predicted, landmarks.errors(TRUTH, predicted))
+    table = landmark_errors.table(IDS, TRUTH, predicted, landmark_errors.errors(TRUTH, predicted))
     write_parquet(results / "evaluation" / ROWS[label] / f"seed{seed}" / "landmarks.parquet", table)
 
 
@@ -82,19 +83,19 @@ def page_of(item):
 
 
 def test_half_of_the_examples_are_turned_most_and_the_others_evenly_spaced(results):
-    shown = build(results).shown
+    summary = build(results).summary
     expected = [*ORDER[:4], *ORDER[4:][[49, 148, 247, 346]]]  # the middles of four parts of 396
-    assert [example.id for example in shown.examples] == [IDS[place] for place in expected]
-    assert [example.profile for example in shown.examples] == [True] * 4 + [False] * 4
-    assert (shown.images, shown.profile_faces) == (400, 40)
-    assert shown.profile_turn == pytest.approx(TURNED[ORDER[39]])
+    assert [example.id for example in summary.examples] == [IDS[place] for place in expected]
+    assert [example.profile for example in summary.examples] == [True] * 4 + [False] * 4
+    assert (summary.images, summary.profile_faces) == (400, 40)
+    assert summary.profile_turn == pytest.approx(TURNED[ORDER[39]])
 
 
 def test_points_are_drawn_where_the_image_shows_them(results):
     """The prepared images are the centre squares of files that are 178 wide and 218 high; a face is 100 units wide."""
     item = build(results)
-    face = IDS.index(item.shown.examples[0].id)
-    first = re.findall(r"<svg x=.*?</svg>", item.shown.strips[0].picture)[0]
+    face = IDS.index(item.summary.examples[0].id)
+    first = re.findall(r"<svg x=.*?</svg>", draw(item)["strips"][0])[0]
     found = np.array(re.findall(r'cx="([-\d.]+)" cy="([-\d.]+)" r="([\d.]+)"', first), float)
     rings, dots, unit = found[:5], found[5:], 100 / 178
     np.testing.assert_allclose(rings[:, :2], (TRUTH[face] - [0, 20] + 0.5) * unit, atol=0.06)
@@ -104,30 +105,32 @@ def test_points_are_drawn_where_the_image_shows_them(results):
 
 def test_the_picture_holds_the_prepared_images(results):
     item = build(results)
-    png = base64.b64decode(re.search(r"base64,([^\"]+)", item.shown.strips[1].picture)[1])
+    png = base64.b64decode(item.summary.strips[1].picture.removeprefix("data:image/png;base64,"))
     strip = cv2.cvtColor(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     images = ImageArray(results / "data" / "celeba" / "rgb-unaligned" / "test.npy")
-    wanted = images.read(np.array([IDS.index(example.id) for example in item.shown.examples]))
+    wanted = images.read(np.array([IDS.index(example.id) for example in item.summary.examples]))
     np.testing.assert_array_equal(strip, np.hstack(list(wanted)))
-    assert [(strip.label, strip.found, strip.count) for strip in item.shown.strips] == [
+    assert [(strip.label, strip.found, strip.count) for strip in item.summary.strips] == [
         ("Baseline", 20, 40),
         ("Separation", 40, 40),
     ]
 
 
 def test_errors_are_means_over_faces_with_an_interval_over_seeds(results):
-    baseline, separation, constant = build(results).shown.rows
+    baseline, separation, constant = build(results).summary.rows
     means = [100 * (0.1 * 0.2 + 0.9 * others) for others in (0.05, 0.15)]
-    low, high = stats.t.interval(0.95, 1, np.mean(means), stats.sem(means))
-    for point in (*build(results).shown.points, "mean"):
-        assert (baseline.errors[point].low, baseline.errors[point].high) == pytest.approx((low, high))
+    half_width = stats.t.ppf(0.975, 1) * stats.sem(means)
+    for point in (*build(results).summary.points, "mean"):
+        assert (baseline.errors[point].mean, baseline.errors[point].half_width) == pytest.approx(
+            (np.mean(means), half_width)
+        )
         assert separation.errors[point].mean == pytest.approx(100 * (0.1 * 0.08 + 0.9 * 0.02), rel=1e-5)
     assert (baseline.seeds, constant.label, constant.seeds) == ([1, 2], CONSTANT, [])
     assert constant.errors["nose"].half_width is None
 
 
 def test_profile_faces_stand_apart_and_gains_are_paired_by_seed(results):
-    baseline, separation, _ = build(results).shown.rows
+    baseline, separation, _ = build(results).summary.rows
     assert (baseline.profile.mean, baseline.others.mean) == (0, 50)
     assert (separation.profile.mean, separation.others.mean) == (100, 100)
     assert (separation.gain_profile.mean, separation.gain_profile.half_width) == (100, 0)
@@ -135,16 +138,16 @@ def test_profile_faces_stand_apart_and_gains_are_paired_by_seed(results):
     assert separation.gain_others.half_width == pytest.approx(stats.t.ppf(0.975, 1) * 50)
     assert baseline.gain_profile is None
     shutil.rmtree(results / "evaluation" / "celeba-columns" / "seed2")
-    assert build(results).shown.rows[1].gain_others.mean == 0, "seed 2 has no baseline to be paired with"
+    assert build(results).summary.rows[1].gain_others.mean == 0, "seed 2 has no baseline to be paired with"
 
 
 def test_one_answer_for_all_faces_is_the_mean_of_the_training_faces(results):
     """All images are cut alike, so the mean in original pixels is that of the prepared ones."""
-    constant = build(results).shown.rows[-1]
+    constant = build(results).summary.rows[-1]
     distance = np.linalg.norm(TRUTH[:, 2] - TRUTH[::2, 2].mean(0), axis=1) / EYES
     assert constant.errors["nose"].mean == pytest.approx(100 * distance.mean(), rel=1e-4)
     (results / "data" / "celeba" / "rgb-unaligned" / "train.parquet").unlink()
-    assert [row.label for row in build(results).shown.rows] == list(ROWS)
+    assert [row.label for row in build(results).summary.rows] == list(ROWS)
 
 
 def test_the_curve_is_the_cumulative_distribution_of_the_errors():
@@ -183,12 +186,12 @@ def test_without_the_images_there_are_numbers(results):
 def test_one_row_alone_is_shown_and_the_other_is_said_to_be_absent(results, absent, label):
     shutil.rmtree(results / "evaluation" / ROWS[absent])
     item = build(results)
-    assert [row.label for row in item.shown.rows] == [label, CONSTANT]
+    assert [row.label for row in item.summary.rows] == [label, CONSTANT]
     assert f"Not run: {absent}." in page_of(item)
 
 
 def test_nothing_is_shown_where_nothing_is_run(prepared):
-    assert build(prepared).shown is None
+    assert build(prepared).summary is None
 
 
 def test_a_point_that_is_no_number_is_not_drawn_and_not_found(results):
@@ -198,9 +201,9 @@ def test_a_point_that_is_no_number_is_not_drawn_and_not_found(results):
     table[["predicted_x", "predicted_y", "error"]] = np.float32(np.nan)
     table.to_parquet(path)
     item = build(results, at_seeds(1))
-    assert item.shown.strips[1].found == 0
-    assert item.shown.strips[1].picture.count("<circle") == 40
-    assert (item.shown.rows[1].profile.mean, item.shown.rows[1].others.mean) == (0, 0)
+    assert item.summary.strips[1].found == 0
+    assert draw(item)["strips"][1].count("<circle") == 40
+    assert (item.summary.rows[1].profile.mean, item.summary.rows[1].others.mean) == (0, 0)
     page = page_of(item)
     assert page.count("no number") == 6
     assert not re.search(r">[^<]*\bnan\b|data-value=.nan", page)

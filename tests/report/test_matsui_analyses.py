@@ -12,14 +12,16 @@ import pytest
 from safetensors.numpy import save_file
 from scipy import stats
 
-from taskshare.evaluation.claims import costs as costs_claim
-from taskshare.evaluation.claims import features as features_claim
+from taskshare.config import FeatureMaps
 from taskshare.evaluation.claims.entries import CostsTest, FeaturesTest, load_plan
+from taskshare.evaluation.kinds import column_similarity
+from taskshare.evaluation.kinds.analysis import analyses
+from taskshare.evaluation.kinds.costs import CostsKind
+from taskshare.evaluation.kinds.feature_maps import FeatureMapsKind
 from taskshare.evaluation.published import load_published
 from taskshare.evaluation.results import Results
 from taskshare.networks.build import build_for, count_parameters
 from taskshare.report import render
-from taskshare.report.analyses import analyses
 
 from .conftest import REPORTS, load_params
 from .writing import write_json
@@ -104,21 +106,27 @@ def test_maps_of_the_most_varying_channels_are_drawn_from_black_to_white(tmp_pat
     samples = features(1, (0.5, 0.5))
     samples["landmarks"] *= np.array([1, 1, 9, 1, 1, 1, 7, 1, 1, 1])
     write_maps(tmp_path, 1, samples)
-    shown = build(tmp_path, FIGURE6).shown
-    assert (shown.layer, shown.size, shown.seed, shown.seeds, shown.places) == ("conv1-2", (6, 6), 1, [1], PLACES)
-    assert [column.source for column in shown.columns] == [*SOURCES]
-    column = shown.columns[1]
+    summary = build(tmp_path, FIGURE6).summary
+    assert (summary.layer, summary.size, summary.seed, summary.seeds, summary.places) == (
+        "conv1-2",
+        (6, 6),
+        1,
+        [1],
+        PLACES,
+    )
+    assert [column.source for column in summary.columns] == [*SOURCES]
+    column = summary.columns[1]
     assert (column.channels[:2], len(column.channels), column.total) == ([3, 7], 8, CHANNELS)
     strip = picture(column.mean)
     assert strip.shape == (6, 8 * 6 + 7 * 2)
-    mean = Results(tmp_path).feature_maps(RUN, 1)["mean.landmarks"][2]
+    mean = Results(tmp_path).measured(FeatureMaps, RUN, 1)["mean.landmarks"][2]
     expected = 255 * (mean - mean.min()) / (mean.max() - mean.min())
     np.testing.assert_allclose(strip[:, :6], expected, atol=0.51)
 
 
 def test_large_maps_are_drawn_coarser(tmp_path):
     write_maps(tmp_path, 1, features(1, (0.5, 0.5)), size=128)
-    assert picture(build(tmp_path, FIGURE6).shown.columns[0].mean).shape == (64, 8 * 64 + 7 * 2)
+    assert picture(build(tmp_path, FIGURE6).summary.columns[0].mean).shape == (64, 8 * 64 + 7 * 2)
 
 
 def test_without_example_images_the_means_stay(tmp_path):
@@ -127,8 +135,8 @@ def test_without_example_images_the_means_stay(tmp_path):
         build(tmp_path, FIGURE6, load_params(report={"example_images": wanted})) for wanted in (True, False)
     )
     assert page_of(with_images).count("data:image/png") == 7
-    image = Results(tmp_path).feature_maps(RUN, 1)["image"]
-    assert np.array_equal(picture(with_images.shown.image)[..., ::-1], image)
+    image = Results(tmp_path).measured(FeatureMaps, RUN, 1)["image"]
+    assert np.array_equal(picture(with_images.summary.image)[..., ::-1], image)
     page = page_of(without)
     assert page.count("data:image/png") == 3
     assert "000123" not in page
@@ -142,35 +150,35 @@ def test_columns_are_compared_within_nets_and_between_seeds(tmp_path):
     item = build(tmp_path, FIGURE6, with_seeds(1, 2))
     pairs = {"shared, landmarks": 2, "shared, attributes": 2, "landmarks, attributes": 2}
     pairs |= {f"{source}, {source}": 1 for source in SOURCES}
-    assert {row.label: row.count for row in item.shown.similarities} == pairs
-    rows = {row.label: row for row in item.shown.similarities}
+    assert {row.label: row.count for row in item.summary.similarities} == pairs
+    rows = {row.label: row for row in item.summary.similarities}
     assert rows["shared, landmarks"].cka < rows["shared, shared"].cka < rows["shared, attributes"].cka
     # A share of the shared column and independent noise: R squared is the share's square.
     assert rows["shared, attributes"].forward == pytest.approx(0.95**2, abs=0.02)
     assert rows["shared, landmarks"].low < rows["shared, landmarks"].high
     marked = numbers(page_of(item), f"{FIGURE6}-similarities")
     assert marked["shared, shared", "cka"] == pytest.approx(rows["shared, shared"].cka, abs=1e-4)
-    assert "less alike than those: landmarks." in item.shown.reading
+    assert "less alike than those: landmarks." in item.summary.reading
 
 
 def test_with_one_seed_nothing_is_said_of_another_start(tmp_path):
     write_maps(tmp_path, 1, features(1, (0.5, 0.5)))
-    shown = build(tmp_path, FIGURE6).shown
-    assert {row.between for row in shown.similarities} == {"columns"}
-    assert "With one seed it is not known" in shown.reading
+    summary = build(tmp_path, FIGURE6).summary
+    assert {row.between for row in summary.similarities} == {"columns"}
+    assert "With one seed it is not known" in summary.reading
 
 
 def test_a_dead_column_has_no_similarity(tmp_path):
     samples = features(1, (0.5, 0.5)) | {"landmarks": np.zeros((PLACES, CHANNELS))}
     write_maps(tmp_path, 1, samples)
     item = build(tmp_path, FIGURE6)
-    assert item.shown.similarities[0].cka is None
-    assert "landmarks –" in item.shown.reading
+    assert item.summary.similarities[0].cka is None
+    assert "landmarks –" in item.summary.reading
     assert "nan" not in page_of(item)
 
 
 def judge_features(results, params):
-    return features_claim.judge(params, Results(results), CLAIM5, PLAN)
+    return FeatureMapsKind.judge(params, Results(results), CLAIM5, PLAN)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +217,7 @@ def test_features_that_were_not_measured_are_not_run(tmp_path):
 def test_the_jackknife_gives_a_mean_over_pairs_its_spread():
     # The mean over pairs of x_i + x_j is twice the mean of x: the jackknife must find the parts 2 x_i - own_i.
     x, own = np.array([0.1, 0.4, 0.2, 0.7, 0.35]), np.array([0.3, 0.1, 0.2, 0.25, 0.4])
-    parts = features_claim.jackknife(x[:, None] + x[None, :], own)
+    parts = column_similarity.jackknife(x[:, None] + x[None, :], own)
     np.testing.assert_allclose(parts, 2 * x - own)
 
 
@@ -238,21 +246,21 @@ def write_costs(results, hard, separation):
         own = {key: value * factors.get(key, factors["all"]) for key, value in alone.items()}
         nets[label] = {"nets": 1, **own}
     facts = {"device": "cpu", "processor": "A processor", "threads": 1, "batch_size": 32, "size": 32}
-    write_json(results / "evaluation" / "costs" / f"{COSTS}.json", {**facts, "nets": nets})
+    write_json(results / "evaluation" / "celeba-columns" / "seed1" / "costs.json", {**facts, "nets": nets})
 
 
 def test_costs_stand_beside_those_of_one_net_per_task(tmp_path):
     hard = {"all": 0.5, "parameters": 0.4, "batch_seconds": 0.6}
     write_costs(tmp_path, hard, separation={"all": 1.5, "trained_parameters": 0.8, "parameters": 1.6})
     item = build(tmp_path, COSTS)
-    assert [row.label for row in item.shown.rows] == ["Hard sharing", "Separation", "One net per task"]
+    assert [row.label for row in item.summary.rows] == ["Hard sharing", "Separation", "One net per task"]
     page = page_of(item)
     assert numbers(page, COSTS)["Hard sharing", "parameters"] == 800_000
     ratios = numbers(page, f"{COSTS}-ratios")
     assert (ratios["Hard sharing", "batch_seconds"], ratios["Separation", "training_flops"]) == (0.6, 1.5)
     for words in ("120 ms", "6 G", "float32 on 1 thread of A processor"):
         assert words in page
-    hard_sharing, separation, stages = item.shown.readings
+    hard_sharing, separation, stages = item.summary.readings
     assert "costs 0.40 times (parameters) to 0.60 times (time of a batch, forward) as much as one net" in hard_sharing
     assert "0.80 times (parameters trained in the last stage) to 1.60 times (parameters)" in separation
     assert stages.endswith("Separation 2.00.")
@@ -274,7 +282,7 @@ def test_costs_of_untrained_nets_are_not_called_generated(tmp_path):
 )
 def test_sharing_must_cost_less_in_every_quantity(tmp_path, hard, verdict, sides):
     write_costs(tmp_path, hard=hard, separation={"all": 1.5})
-    judged = costs_claim.judge(load_params(), Results(tmp_path), CLAIM6)
+    judged = CostsKind.judge(load_params(), Results(tmp_path), CLAIM6, PLAN)
     assert judged.verdict == verdict
     assert [cell.verdict for cell in judged.cells] == [*sides, "shown", "shown", "shown"]
     assert judged.cells[1].effect == 2
@@ -287,15 +295,15 @@ def test_sharing_must_cost_less_in_every_quantity(tmp_path, hard, verdict, sides
 
 
 def test_costs_that_were_not_measured_are_not_run(tmp_path):
-    judged = costs_claim.judge(load_params(), Results(tmp_path), CLAIM6)
+    judged = CostsKind.judge(load_params(), Results(tmp_path), CLAIM6, PLAN)
     assert (judged.verdict, len(judged.cells)) == ("not_run", 3)
-    assert build(tmp_path, COSTS).shown is None
+    assert build(tmp_path, COSTS).summary is None
 
 
 def test_at_scale_paper_the_layers_are_table_1(tmp_path):
     item = build(tmp_path, TABLE1, load_params(scale="paper"))
     page = page_of(item)
-    assert item.shown.same
+    assert item.summary.same
     assert "These are the paper's layers and sizes." in page
     pairs = re.findall(
         r'data-task="(?:kernel|channels|size|units|outputs)" data-value="(\d+)" data-paper="(\d+)"', page
@@ -303,27 +311,27 @@ def test_at_scale_paper_the_layers_are_table_1(tmp_path):
     assert len(pairs) == 3 * 10 + 2 * 2
     assert all(ours == printed for ours, printed in pairs)
     # By hand: VGG's first ten convolutions, and 2 x 512 x 8 x 8 inputs of the first task's head.
-    assert item.shown.shared_parameters == 7_635_264
-    assert item.shown.heads[0].parameters == (2 * 512 * 64 + 1) * 2048 + (2048 + 1) * 10
-    assert [row.printed_size for row in item.shown.layers][::3] == [128, 64, 32, 16]
+    assert item.summary.shared_parameters == 7_635_264
+    assert item.summary.heads[0].parameters == (2 * 512 * 64 + 1) * 2048 + (2048 + 1) * 10
+    assert [row.published_size for row in item.summary.layers][::3] == [128, 64, 32, 16]
 
 
 @pytest.mark.parametrize("run", [RUN, "celeba-separation-channelwise", "celeba-separation-branch2"])
 def test_parameters_of_the_plan_are_those_of_the_net(tmp_path, run):
     params = load_params()
     experiment = params.experiments[TABLE1].model_copy(update={"run": run})
-    shown = build(tmp_path, TABLE1, params.model_copy(update={"experiments": {TABLE1: experiment}})).shown
+    summary = build(tmp_path, TABLE1, params.model_copy(update={"experiments": {TABLE1: experiment}})).summary
     network = build_for(next(params.jobs(run)))
-    assert shown.parameters == count_parameters(network)
-    assert shown.shared_parameters == count_parameters(network.shared)
-    assert shown.column_parameters == count_parameters(network.columns[0])
+    assert summary.parameters == count_parameters(network)
+    assert summary.shared_parameters == count_parameters(network.shared)
+    assert summary.column_parameters == count_parameters(network.columns[0])
 
 
 def test_at_other_scales_the_page_says_what_is_smaller(tmp_path):
     network = load_params().network(RUN)
     item = build(tmp_path, TABLE1)
     page = page_of(item)
-    assert item.shown.same is False
+    assert item.summary.same is False
     assert "are scaled here" in page
     assert page.count("not at this scale") == 10 - sum(network.convolutions)
     marks = f'data-row="conv1-1" data-task="channels" data-value="{network.channels[0]}" data-paper="64"'
@@ -332,7 +340,7 @@ def test_at_other_scales_the_page_says_what_is_smaller(tmp_path):
 
 def test_layers_need_neither_results_nor_published_numbers(tmp_path):
     item = build(tmp_path, TABLE1, published=False)
-    assert (item.shown.same, item.files) == (None, [])
+    assert (item.summary.same, item.files) == (None, [])
     page = page_of(item)
     assert "data-paper" not in page
     assert "Behind this: <code>params.yaml</code>" in page

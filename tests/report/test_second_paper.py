@@ -188,7 +188,9 @@ def test_own_experiments_stand_last_and_belong_to_no_paper(params, tmp_path, mak
     assert "A rerun of published experiments</title>" in alone
 
 
-@pytest.mark.parametrize("missing", ["evaluation", "training", "data", "evaluation/constant", "evaluation/costs"])
+@pytest.mark.parametrize(
+    "missing", ["evaluation", "training", "data", "evaluation/constant", "evaluation/celeba-columns"]
+)
 def test_any_part_of_the_results_may_be_missing(joint, tmp_path, params, make_page, missing):
     (tmp_path / "results").mkdir()
     for path in sorted(joint.rglob("*")):

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from taskshare import config
+from taskshare.evaluation.kinds.tuning import TuningKind
 from taskshare.evaluation.results import Results
-from taskshare.report.analyses.tuning import shown_tuning
 
 from .writing import write_parquet
 
@@ -29,6 +29,12 @@ def write(results, params, run, setting, score):
         write_parquet(results / "training" / job.name / f"seed{job.seed}" / "history.parquet", table)
 
 
+def summarise(params, results):
+    """What is shown of the tuning."""
+    experiment = params.experiments["own-tuning"]
+    return TuningKind.summarise(params, "own-tuning", experiment, Results(results), None)
+
+
 def test_every_net_tries_the_same_settings_with_the_seed_of_the_tuning(tuned):
     names = ["sgd-0.1-0", "sgd-0.1-0.5", "sgd-0.2-0", "sgd-0.2-0.5"]
     assert list(tuned.experiments["own-tuning"].combinations()) == names
@@ -43,15 +49,15 @@ def test_the_best_setting_of_each_row_is_marked(tuned, tmp_path):
     for setting, single, hard in (("sgd-0.1-0", 0.7, 0.6), ("sgd-0.2-0.5", 0.8, 0.5)):
         write(tmp_path, tuned, "celeba-single", setting, single)
         write(tmp_path, tuned, "celeba-hard", setting, hard)
-    shown = shown_tuning(tuned, tuned.experiments["own-tuning"], Results(tmp_path))
-    assert shown.settings[0].scores == {"ST": pytest.approx(70), "MT": pytest.approx(60)}
-    assert shown.settings[1].scores == {"ST": None, "MT": None}
-    assert shown.best == {"ST": 3, "MT": 0}
-    assert shown.chosen["MT"] == "sgd, rate 0.02, weight decay 0.0005"
+    summary = summarise(tuned, tmp_path)
+    assert summary.settings[0].scores == {"ST": pytest.approx(70), "MT": pytest.approx(60)}
+    assert summary.settings[1].scores == {"ST": None, "MT": None}
+    assert summary.best == {"ST": 3, "MT": 0}
+    assert summary.chosen["MT"] == "sgd, rate 0.02, weight decay 0.0005"
 
 
 def test_without_trials_there_is_nothing_to_show(tuned, tmp_path):
-    assert shown_tuning(tuned, tuned.experiments["own-tuning"], Results(tmp_path)) is None
+    assert summarise(tuned, tmp_path) is None
 
 
 def test_the_page_has_a_table_of_settings(tuned, tmp_path, make_page):

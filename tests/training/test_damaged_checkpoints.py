@@ -81,11 +81,14 @@ def test_bits_flipped_anywhere_in_weights_are_refused(weights_file):
                 weights.load(weights_file)
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "connections", "limits", "response-maps", "feature-maps"])
+VERBS = [("evaluate",), ("measure", "connections"), ("measure", "response_maps"), ("measure", "feature_maps")]
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_what_is_measured_of_weights_with_a_flipped_bit_is_refused(verb, weights_file, prepared, tmp_path):
     damage(weights_file, -1)
     out = tmp_path / "out"
-    line = refusal(verb, "--checkpoint", weights_file, "--prepared", prepared, "--out", out, "--device", "cpu")
+    line = refusal(*verb, "--checkpoint", weights_file, "--prepared", prepared, "--out", out, "--device", "cpu")
     assert f"{weights_file}: damaged checkpoint (its digest is not the recorded one)" in line
     assert not out.exists()
 

@@ -6,7 +6,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 
 from taskshare import config, rounding
 from taskshare.errors import TaskshareError
-from taskshare.evaluation.limits import CANCELLATION
+from taskshare.evaluation.kinds.alpha_limits import CANCELLATION
 from taskshare.networks.build import build, count_parameters, to_input
 
 TASKS = ["Goatee", "Smiling", "Young"]

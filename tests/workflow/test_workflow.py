@@ -98,7 +98,8 @@ def test_every_job_left_a_log(finished):
     assert "images/s" in (logs / "training/celeba-dynamic/seed1.log").read_text()
     assert "balanced accuracy" in (logs / "evaluation/celeba-dynamic/seed1.log").read_text()
     assert "nose: found in" in (logs / "evaluation/celeba-separation/seed1.log").read_text()
-    rules = {"synthesise": 2, "prepare": 3, "contact_sheet": 3, "seed1-feature_maps": 1, "matsui2019-costs": 1}
+    rules = {"synthesise": 2, "prepare": 3, "contact_sheet": 3, "seed1-feature_maps-safetensors": 1}
+    rules["seed1-costs-json"] = 1
     assert {name: len(list(logs.rglob(f"{name}.log"))) for name in rules} == rules
 
 
@@ -120,7 +121,7 @@ def test_a_copy_with_other_time_stamps_does_nothing(finished, tmp_path):
 
 def test_a_changed_learning_rate_reruns_only_what_depends_on_it(finished):
     planned = planned_with_other_rate(finished[0], "celeba-hard")
-    measured = {"evaluate": 1, "response_maps": 1}
+    measured = {"evaluate": 1, "measure": 1}
     assert planned == {"train": 1, **measured, "parameters": 1, "summary": 1, "report": 1, "all": 1, "total": 7}
 
 

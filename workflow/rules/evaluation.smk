@@ -62,111 +62,35 @@ rule constant:
         " --size {params.size} --out {output:q} > {log:q} 2>&1"
 
 
-rule response_maps:
+# What a kind of experiment measures of a net beside its scores.
+rule measure:
     input:
-        weights=f"{graph.results}/training/{{run}}/seed{{seed}}/weights.safetensors",
-        prepared=lambda wildcards: graph.prepared_files(
-            graph.job(wildcards.run, wildcards.seed), ("train",)
+        weights=lambda wildcards: graph.measured_weights(
+            wildcards.kind, wildcards.run, wildcards.seed
+        ),
+        prepared=lambda wildcards: graph.measured_images(
+            wildcards.kind, wildcards.run, wildcards.seed
         ),
     output:
-        multiext(
-            f"{graph.results}/evaluation/{{run}}/seed{{seed}}/",
-            RESPONSE_MAPS,
-            COOCCURRENCE,
-        ),
+        f"{graph.results}/evaluation/{{run}}/seed{{seed}}/{{kind}}.{{ending}}",
     log:
-        f"{graph.results}/logs/evaluation/{{run}}/seed{{seed}}-response_maps.log",
+        f"{graph.results}/logs/evaluation/{{run}}/seed{{seed}}-{{kind}}-{{ending}}.log",
+    wildcard_constraints:
+        kind=graph.measured_kinds(alone=False),
     conda:
         "../envs/taskshare.yaml"
     resources:
         gpu=graph.gpus_per_job(),
     params:
-        prepared=lambda wildcards, input: str(Path(input.prepared[0]).parent),
-        out=lambda wildcards, output: str(Path(output[0]).parent),
-        layer=lambda wildcards: graph.map_layer(wildcards.run),
-    shell:
-        "python -m taskshare response-maps --checkpoint {input.weights:q} --prepared {params.prepared:q}"
-        " --layer {params.layer} --out {params.out:q} > {log:q} 2>&1"
-
-
-rule connections:
-    input:
-        weights=f"{graph.results}/training/{{run}}/seed{{seed}}/weights.safetensors",
-        prepared=lambda wildcards: graph.prepared_files(
-            graph.job(wildcards.run, wildcards.seed), ("train",)
+        options=lambda wildcards: graph.measure_options(
+            wildcards.kind, wildcards.run, wildcards.seed
         ),
-    output:
-        f"{graph.results}/evaluation/{{run}}/seed{{seed}}/{CONNECTIONS}",
-    log:
-        f"{graph.results}/logs/evaluation/{{run}}/seed{{seed}}-connections.log",
-    conda:
-        "../envs/taskshare.yaml"
-    resources:
-        gpu=graph.gpus_per_job(),
-    params:
-        prepared=lambda wildcards, input: str(Path(input.prepared[0]).parent),
-        out=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
-        "python -m taskshare connections --checkpoint {input.weights:q} --prepared {params.prepared:q}"
-        " --out {params.out:q} > {log:q} 2>&1"
+        "python -m taskshare measure {wildcards.kind} {params.options:q} --out {output:q} > {log:q} 2>&1"
 
 
-rule limits:
-    input:
-        weights=f"{graph.results}/training/{{run}}/seed{{seed}}/weights.safetensors",
-        prepared=lambda wildcards: graph.prepared_files(
-            graph.job(wildcards.run, wildcards.seed), ("train",)
-        ),
-    output:
-        f"{graph.results}/evaluation/{{run}}/seed{{seed}}/{LIMITS}",
-    log:
-        f"{graph.results}/logs/evaluation/{{run}}/seed{{seed}}-limits.log",
-    conda:
-        "../envs/taskshare.yaml"
-    resources:
-        gpu=graph.gpus_per_job(),
-    params:
-        prepared=lambda wildcards, input: str(Path(input.prepared[0]).parent),
-        out=lambda wildcards, output: str(Path(output[0]).parent),
-    shell:
-        "python -m taskshare limits --checkpoint {input.weights:q} --prepared {params.prepared:q}"
-        " --out {params.out:q} > {log:q} 2>&1"
-
-
-rule feature_maps:
-    input:
-        weights=f"{graph.results}/training/{{run}}/seed{{seed}}/weights.safetensors",
-        prepared=lambda wildcards: graph.prepared_files(
-            graph.job(wildcards.run, wildcards.seed), ("test",)
-        ),
-    output:
-        f"{graph.results}/evaluation/{{run}}/seed{{seed}}/{FEATURE_MAPS}",
-    log:
-        f"{graph.results}/logs/evaluation/{{run}}/seed{{seed}}-feature_maps.log",
-    conda:
-        "../envs/taskshare.yaml"
-    resources:
-        gpu=graph.gpus_per_job(),
-    params:
-        prepared=lambda wildcards, input: str(Path(input.prepared[0]).parent),
-        block=lambda wildcards: graph.map_block(wildcards.run),
-    shell:
-        "python -m taskshare feature-maps --checkpoint {input.weights:q} --prepared {params.prepared:q}"
-        " --block {params.block} --out {output:q} > {log:q} 2>&1"
-
-
-rule costs:
-    output:
-        f"{graph.results}/evaluation/costs/{{experiment}}.json",
-    log:
-        f"{graph.results}/logs/evaluation/costs/{{experiment}}.log",
-    conda:
-        "../envs/taskshare.yaml"
-    # Alone on the machine, for it measures times.
-    threads: lambda wildcards: workflow.cores
-    resources:
-        gpu=graph.gpus_per_job(),
-    params:
-        nets=lambda wildcards: graph.costs_json(wildcards.experiment),
-    shell:
-        "python -m taskshare costs --nets {params.nets:q} --out {output:q} > {log:q} 2>&1"
+# Kinds that measure times have the machine to themselves.
+use rule measure as measure_alone with:
+    wildcard_constraints:
+        kind=graph.measured_kinds(alone=True),
+    threads: workflow.cores

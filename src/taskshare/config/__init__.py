@@ -5,6 +5,7 @@ that holds nothing but Snakemake.
 """
 
 from taskshare.config.data import GENERATED_OR_OFFICIAL, SPLITS, Dataset, Split, Synthetic, Variant
+from taskshare.config.entry import Entry
 from taskshare.config.experiments import (
     ALONE,
     SHARED,
@@ -12,23 +13,19 @@ from taskshare.config.experiments import (
     Connections,
     Convergence,
     Costs,
-    Entry,
     Experiment,
     FeatureMaps,
     Landmarks,
     Limits,
-    Metric,
     Removal,
     ResponseMaps,
-    Setting,
-    Table,
-    Tuning,
-    trial_name,
 )
 from taskshare.config.loading import explain, json_schema, load, validate
 from taskshare.config.network import AnyNetwork, Network, Stitch, Transfer, VggNetwork
 from taskshare.config.params import Params
-from taskshare.config.run import SELECTIONS, CostsInput, Parent, Run, RunSpec, Selection, Start, Training
+from taskshare.config.run import SELECTIONS, Parent, Run, RunSpec, Selection, Start, Training
+from taskshare.config.table import Metric, Table
+from taskshare.config.tuning_grid import Setting, Tuning, trial_name
 
 __all__ = [
     "ALONE",
@@ -41,7 +38,6 @@ __all__ = [
     "Connections",
     "Convergence",
     "Costs",
-    "CostsInput",
     "Dataset",
     "Entry",
     "Experiment",

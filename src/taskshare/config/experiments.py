@@ -1,60 +1,29 @@
 """What params.yaml says of experiments: which runs fill which table or figure."""
 
 import itertools
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from taskshare.config.base import Model, Name, PositiveInt, kind_or_table
-from taskshare.config.run import Optimiser
+from taskshare.config.base import Name, PositiveInt, kind_or_table
+from taskshare.config.entry import Entry, Measurement
+from taskshare.config.network import VggNetwork
+from taskshare.config.run import Run, RunSpec
+from taskshare.config.table import Table
+from taskshare.config.tasks import LANDMARKS
+from taskshare.config.tuning_grid import Tuning
+
+if TYPE_CHECKING:
+    from taskshare.config.params import Params
 
 Groups = dict[Name, Annotated[list[str], Field(min_length=1)]]
 
 
-class Entry(Model):
-    """What every experiment has."""
-
-    enabled: bool = True
-
-
-Kind = TypeVar("Kind", bound=Entry)
-Metric = Literal["balanced_accuracy", "accuracy", "detection_rate"]
-
-
-class Table(Entry):
-    """Shares of right answers: a row for each sharing scheme, a column for each task, attribute or landmark."""
-
-    kind: Literal["table"] = "table"
-    metric: Metric = Field(
-        default="balanced_accuracy",
-        description="what the cells hold; detection_rate: share of faces whose landmark is found (Matsui 2019, eq 2)",
-    )
-    constant: bool = Field(
-        default=False,
-        description="whether a last row shows one answer for all faces: mean landmarks, or the commoner label",
-    )
-    rows: dict[str, str | Annotated[list[str], Field(min_length=1)]] = Field(
-        min_length=1, description="row label: name of a run, or of several"
-    )
-    columns: list[str] = Field(
-        default=[],
-        description="TASK, or TASK/GROUP where several groups have the task, a landmark, or an attribute of the task "
-        "attributes; none: every one of the rows",
-    )
-
-    @property
-    def runs(self) -> dict[str, list[str]]:
-        """Names of the runs that fill each row."""
-        return {label: [run] if isinstance(run, str) else run for label, run in self.rows.items()}
-
-    @property
-    def run_names(self) -> list[str]:
-        """Names of all runs that are needed."""
-        return [name for names in self.runs.values() for name in names]
-
-
 class ResponseMaps(Entry):
     """Response-contrast maps, co-occurrence, and the groups that follow from them (Fang 2017, section 2, Figure 2)."""
+
+    measurement = Measurement("response_maps", "parquet", "train")
+    data_files = ("train.parquet",)
 
     kind: Literal["response_maps"]
     run: str = Field(description="a run with hard sharing")
@@ -66,9 +35,22 @@ class ResponseMaps(Entry):
         """Names of all runs that are needed."""
         return [self.run]
 
+    def measured_with(self, params: "Params") -> dict[str, Any]:
+        """Return the layer whose maps are measured."""
+        return {"layer": self.layer}
+
+    def check(self, params: "Params", where: str) -> None:
+        """Check that the run has one trunk, and the tasks of the groups."""
+        spec = params.spec(self.run)
+        if spec.network.scheme != "hard" or spec.network.backbone != "subnet":
+            raise ValueError(f"{where}.run: {self.run} is no run with hard sharing of the subnet")
+        _check_groups(where, self, spec)
+
 
 class Connections(Entry):
     """Learned task transfer connections (Fang 2017, section 4.3, Figures 4 and 5)."""
+
+    measurement = Measurement("connections", "parquet", "train", images=512)
 
     kind: Literal["connections"]
     run: str = Field(description="a run with the dynamic scheme")
@@ -81,9 +63,20 @@ class Connections(Entry):
         """Names of all runs that are needed."""
         return [self.run]
 
+    def check(self, params: "Params", where: str) -> None:
+        """Check that the run learns connections, and has the tasks."""
+        spec = params.spec(self.run)
+        if spec.network.scheme != "dynamic" or params.generations(self.run):
+            raise ValueError(f"{where}.run: {self.run} is no run of the dynamic scheme that learned its tasks at once")
+        _check_groups(where, self, spec)
+        if self.task not in (None, *spec.tasks):
+            raise ValueError(f"{where}.task: {self.run} has no task '{self.task}'")
+
 
 class Removal(Entry):
     """Shares of the connections before and after tasks are removed (Fang 2017, section 4.3, Table 6)."""
+
+    measurement = Connections.measurement
 
     kind: Literal["removal"]
     after: str = Field(description="a run whose parent lost tasks")
@@ -93,6 +86,16 @@ class Removal(Entry):
     def run_names(self) -> list[str]:
         """Names of all runs that are needed."""
         return [self.after]
+
+    def measured_jobs(self, params: "Params") -> list[Run]:
+        """Return the jobs of the run and of its ancestors."""
+        return [job for name in params.lineage(self.after) for job in params.jobs(name)]
+
+    def check(self, params: "Params", where: str) -> None:
+        """Check that tasks were removed."""
+        parent = params.spec(self.after).parent
+        if parent is None or not parent.remove:
+            raise ValueError(f"{where}.after: {self.after} has no parent that lost tasks")
 
 
 class Convergence(Entry):
@@ -110,9 +113,19 @@ class Convergence(Entry):
         """Names of all runs that are needed."""
         return [self.alone, self.incremental]
 
+    def check(self, params: "Params", where: str) -> None:
+        """Check that one run trains the task alone, and the other one adds it."""
+        if [self.task] not in params.spec(self.alone).jobs.values():
+            raise ValueError(f"{where}.alone: {self.alone} does not train {self.task} alone")
+        parent = params.spec(self.incremental).parent
+        if parent is None or parent.add != [self.task]:
+            raise ValueError(f"{where}.incremental: {self.incremental} does not add {self.task} to a parent")
+
 
 class Landmarks(Entry):
     """Landmarks found by some nets: examples, errors and their cumulative curve (Matsui 2019, Figure 4, eq 2)."""
+
+    data_files = ("train.parquet", "test.parquet", "test.npy")
 
     kind: Literal["landmarks"]
     rows: dict[str, str] = Field(min_length=1, description="row label: name of a run that finds landmarks")
@@ -123,9 +136,17 @@ class Landmarks(Entry):
         """Names of all runs that are needed."""
         return list(self.rows.values())
 
+    def check(self, params: "Params", where: str) -> None:
+        """Check that all rows find landmarks."""
+        for run_name in self.run_names:
+            if LANDMARKS not in itertools.chain(*params.spec(run_name).jobs.values()):
+                raise ValueError(f"{where}.rows: {run_name} has no task {LANDMARKS}")
+
 
 class FeatureMaps(Entry):
     """Feature maps of the shared column and of the task columns of a separation net (Matsui 2019, Figure 6)."""
+
+    measurement = Measurement("feature_maps", "safetensors", "test")
 
     kind: Literal["feature_maps"]
     run: str = Field(description="a run with the separation scheme whose columns start at the image")
@@ -136,6 +157,20 @@ class FeatureMaps(Entry):
         """Names of all runs that are needed."""
         return [self.run]
 
+    def measured_with(self, params: "Params") -> dict[str, Any]:
+        """Return the block whose maps are measured."""
+        return {"block": self.block}
+
+    def check(self, params: "Params", where: str) -> None:
+        """Check that the net has the block, and columns that start at the image."""
+        net = params.network(self.run)
+        if list(params.spec(self.run).jobs) != [""]:
+            raise ValueError(f"{where}.run: {self.run} must be one net that learns all of its tasks")
+        if not isinstance(net, VggNetwork) or net.scheme != "separation" or net.branch_block:
+            raise ValueError(f"{where}.run: {self.run} is no separation run whose task columns start at the image")
+        if self.block > len(net.channels):
+            raise ValueError(f"{where}.block: {self.run} has {len(net.channels)} blocks, not {self.block}")
+
 
 SHARED, ALONE = "Hard sharing", "One net per task"
 """Labels of two rows of every costs experiment."""
@@ -143,6 +178,8 @@ SHARED, ALONE = "Hard sharing", "One net per task"
 
 class Costs(Entry):
     """Parameters, FLOPs and times of shared and separate nets against one net per task (Matsui 2019, section 1)."""
+
+    measurement = Measurement("costs", "json", weights=False, alone=True)
 
     kind: Literal["costs"]
     shared: str = Field(description="a vgg run with hard sharing; one net per task is its net with one task each")
@@ -153,6 +190,39 @@ class Costs(Entry):
     def run_names(self) -> list[str]:
         """Names of all runs that are needed."""
         return [self.shared, *self.separation.values()]
+
+    def measured_jobs(self, params: "Params") -> list[Run]:
+        """Return the first job of hard sharing: all nets are measured at once, and no seed costs more than another."""
+        return [next(params.jobs(self.shared))]
+
+    def measured_with(self, params: "Params") -> dict[str, Any]:
+        """Return what is compared: by label the runs whose nets are needed together, and the size of a batch."""
+        (first,) = self.measured_jobs(params)
+        nets = {SHARED: [first]}
+        for label, run_name in self.separation.items():
+            jobs = list(params.jobs(run_name))
+            nets[label] = [job for job in jobs if job.seed == jobs[0].seed]
+        nets[ALONE] = [
+            first.model_copy(update={"name": f"{first.name}.{task}", "tasks": [task]}) for task in first.tasks
+        ]
+        content = {
+            label: [run.model_dump(mode="json", exclude_defaults=True) for run in runs] for label, runs in nets.items()
+        }
+        return {"batch_size": self.batch_size, "nets": content}
+
+    def check(self, params: "Params", where: str) -> None:
+        """Check that the nets can be compared."""
+        shared, net = params.spec(self.shared), params.network(self.shared)
+        if not isinstance(net, VggNetwork) or net.scheme != "hard" or list(shared.jobs) != [""]:
+            raise ValueError(f"{where}.shared: {self.shared} is no vgg run with hard sharing of all its tasks")
+        for run_name in self.separation.values():
+            spec = params.spec(run_name)
+            if spec.network.scheme != "separation":
+                raise ValueError(f"{where}.separation: {run_name} is no run with the separation scheme")
+            if spec.variant != shared.variant:
+                raise ValueError(f"{where}.separation: {run_name} has another variant than {self.shared}")
+        if {SHARED, ALONE} & set(self.separation):
+            raise ValueError(f"{where}.separation: '{SHARED}' and '{ALONE}' are labels of its own; take others")
 
 
 class Architecture(Entry):
@@ -166,9 +236,17 @@ class Architecture(Entry):
         """Names of all runs that are needed."""
         return [self.run]
 
+    def check(self, params: "Params", where: str) -> None:
+        """Check that the run is one separation net."""
+        spec = params.spec(self.run)
+        if spec.network.scheme != "separation" or list(spec.jobs) != [""]:
+            raise ValueError(f"{where}.run: {self.run} is no run with the separation scheme and all tasks in one net")
+
 
 class Limits(Entry):
     """The dynamic net at its two limits: single-task nets, and hard sharing (Fang 2017, section 3)."""
+
+    measurement = Measurement("limits", "json", "train", images=36, weights=False)
 
     kind: Literal["limits"]
     run: str = Field(description="a run with the dynamic scheme")
@@ -178,59 +256,10 @@ class Limits(Entry):
         """Names of all runs that are needed."""
         return [self.run]
 
-
-class Setting(Model):
-    """Settings to try: every combination of the values."""
-
-    optimiser: Optimiser
-    momentum: float
-    learning_rate: Annotated[list[float], Field(min_length=1)]
-    weight_decay: Annotated[list[float], Field(min_length=1)]
-    loss_weights: list[dict[str, float]] = Field(default=[], description="vgg: those of `training`; none: as they are")
-
-    def combinations(self) -> dict[str, dict[str, Any]]:
-        """Return the entries of `training` of each combination, by a name of it."""
-        found: dict[str, dict[str, Any]] = {}
-        for rate, decay, factors in itertools.product(self.learning_rate, self.weight_decay, self.loss_weights or [{}]):
-            entries: dict[str, Any] = {"optimiser": self.optimiser, "momentum": self.momentum}
-            entries |= {"learning_rate": rate, "weight_decay": decay}
-            if factors:
-                entries["loss_weights"] = factors
-            of_losses = "".join(f"-{task}{factor:g}" for task, factor in factors.items())
-            found[f"{self.optimiser}-{rate:g}-{decay:g}{of_losses}"] = entries
-        return found
-
-
-class Tuning(Entry):
-    """Validation scores of some runs under the same grid of training settings; no test image is looked at."""
-
-    kind: Literal["tuning"]
-    rows: dict[str, str] = Field(min_length=1, description="row label: name of a run; each gets the same settings")
-    settings: list[Setting] = Field(min_length=1)
-    training: dict[str, Any] = Field(default={}, description="entries of `training` of every trial, such as iterations")
-    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="of every trial")
-
-    @property
-    def run_names(self) -> list[str]:
-        """Names of all runs whose training is tried."""
-        return list(self.rows.values())
-
-    def combinations(self) -> dict[str, dict[str, Any]]:
-        """Return the entries of `training` of each setting, by its name."""
-        return {name: entries for setting in self.settings for name, entries in setting.combinations().items()}
-
-    def trials(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        """Return the run that each trial is of, and its entries of `training`, by the trial's name."""
-        return {
-            trial_name(run, name): (run, {**entries, **self.training})
-            for run in self.run_names
-            for name, entries in self.combinations().items()
-        }
-
-
-def trial_name(run_name: str, setting: str) -> str:
-    """Return the name of the run that tries a setting."""
-    return f"{run_name}-{setting}"
+    def check(self, params: "Params", where: str) -> None:
+        """Check that the run has connections."""
+        if params.spec(self.run).network.scheme != "dynamic":
+            raise ValueError(f"{where}.run: {self.run} is no run with the dynamic scheme")
 
 
 Experiment = Annotated[
@@ -247,3 +276,15 @@ Experiment = Annotated[
     | Annotated[Tuning, Tag("tuning")],
     Discriminator(kind_or_table),
 ]
+
+
+def _check_groups(where: str, experiment: ResponseMaps | Connections, spec: RunSpec) -> None:
+    if list(spec.jobs) != [""]:
+        raise ValueError(f"{where}.run: {experiment.run} must be one net that learns all of its tasks")
+    seen: set[str] = set()
+    for task in itertools.chain(*experiment.groups.values()):
+        if task not in spec.tasks:
+            raise ValueError(f"{where}.groups: {experiment.run} has no task '{task}'; it has {', '.join(spec.tasks)}")
+        if task in seen:
+            raise ValueError(f"{where}.groups: '{task}' is in two groups; leave it in one")
+        seen.add(task)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from taskshare.config.checks import check_measurements
 from taskshare.config.explain import explain
 from taskshare.config.params import Params
 from taskshare.errors import TaskshareError
@@ -52,6 +53,10 @@ def validate(content: Mapping[str, Any], where: str = "params.yaml", check_sourc
                     f"{where}: scales.{scale} with the trial {run}: tuning goes by validation scores; set "
                     "training.validation: true"
                 )
+        try:
+            check_measurements(at_scale)
+        except ValueError as error:
+            raise TaskshareError(f"{where}: {error}") from None
     for name in params.datasets:
         source = params.source(name)
         if check_sources and params.source_kind(name) == "path" and not Path(source).exists():

@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from taskshare.config.base import Model, Name, PositiveInt
-from taskshare.config.checks import check_child, check_experiments, check_names, child_tasks
+from taskshare.config.checks import check_child, check_names, child_tasks
 from taskshare.config.data import GENERATED_OR_OFFICIAL, Data, Dataset, Synthetic, Variant
-from taskshare.config.experiments import Experiment, Kind, Tuning
+from taskshare.config.entry import Kind
+from taskshare.config.experiments import Experiment
 from taskshare.config.explain import explain
 from taskshare.config.network import BACKBONES, AnyNetwork, Backbone, schemes
 from taskshare.config.run import INHERITED, Run, RunEntry, RunSpec, Start, Training, job_name
+from taskshare.config.tuning_grid import Tuning
 
 
 class Report(Model):
@@ -139,7 +141,8 @@ class Params(BaseModel):
                 if wrong:
                     raise ValueError(f"{where}.tasks: {wrong}")
         check_names(self)
-        check_experiments(self)
+        for name, experiment in self.experiments.items():
+            experiment.check(self, f"experiments.{name}")
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Params":
         """Return a copy, whose trials are its own."""

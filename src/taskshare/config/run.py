@@ -155,13 +155,6 @@ def job_name(run_name: str, part: str) -> str:
     return f"{run_name}.{file_name(part)}" if part else run_name
 
 
-class CostsInput(Model):
-    """What `taskshare costs` compares: by label the runs whose nets are needed together."""
-
-    batch_size: PositiveInt
-    nets: dict[str, Annotated[list["Run"], Field(min_length=1)]]
-
-
 class Start(Model):
     """How a job starts from its parent's weights of the same seed."""
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from taskshare.config import Metric, Run
-from taskshare.evaluation.landmarks import detected
+from taskshare.evaluation.landmark_errors import detected
 from taskshare.evaluation.results import Results
 from taskshare.statistics.contributions import Contributions, of_balanced_accuracy, of_mean, over_seeds
 from taskshare.statistics.metrics import decide

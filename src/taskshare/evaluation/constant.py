@@ -8,7 +8,7 @@ import pandas as pd
 
 from taskshare import files
 from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
-from taskshare.evaluation import landmarks
+from taskshare.evaluation import landmark_errors
 from taskshare.statistics.metrics import decide
 from taskshare.statistics.metrics import measure as measure_labels
 
@@ -29,5 +29,5 @@ def measure(prepared: Path, labels: Sequence[str], size: int, out: Path) -> None
     test = pd.read_parquet(prepared / "test.parquet", columns=[*labels, *PREPARED_LANDMARKS, *LANDMARK_COLUMNS])
     said = dict(zip(labels, decide(train[list(labels)].mean().to_numpy()), strict=True))
     found = {label: measure_labels(test[label].to_numpy(), np.full(len(test), bool(said[label]))) for label in labels}
-    errors = landmarks.constant_errors(train, test, size)
-    files.write_json(out, {"tasks": landmarks.measure_landmarks(errors) | found})
+    errors = landmark_errors.constant_errors(train, test, size)
+    files.write_json(out, {"tasks": landmark_errors.measure_landmarks(errors) | found})

@@ -13,7 +13,7 @@ from taskshare.config.tasks import answers, pair_of
 from taskshare.evaluation.names import by_paper
 from taskshare.evaluation.published import KnownSource
 from taskshare.evaluation.results import Results
-from taskshare.report.inline import address
+from taskshare.pictures import address
 
 LEFT_OUT_SHOWN = 200
 RAREST_SHOWN = 4

@@ -1,6 +1,6 @@
-"""Names as readers see them: papers and landmarks."""
+"""Names as readers see them: papers, landmarks and tasks."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -71,3 +71,14 @@ def by_paper(items: Iterable[Item], name: Callable[[Item], str]) -> list[Group[I
     held = list(items)
     groups = [Group(paper, [item for item in held if paper_of(name(item)) == paper]) for paper in (*PAPERS, None)]
     return [group for group in groups if group.items]
+
+
+def spoken(task: str) -> str:
+    """Return a task's name with spaces."""
+    return task.replace("_", " ")
+
+
+def listed(tasks: Sequence[str]) -> str:
+    """Return names of tasks as words: `a, b and c`."""
+    *first, last = [spoken(task) for task in tasks]
+    return f"{', '.join(first)} and {last}" if first else last

@@ -19,7 +19,7 @@ from taskshare.data.images import prepare_image
 from taskshare.data.prepare import prepare
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import scoring
-from taskshare.evaluation.landmarks import from_fractions, to_original
+from taskshare.evaluation.landmark_errors import from_fractions, to_original
 from taskshare.networks import outputs, weights
 from taskshare.networks.inference import logits, open_checkpoint, probabilities
 

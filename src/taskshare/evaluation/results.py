@@ -7,26 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file
 
 from taskshare import files
-from taskshare.config import Metric, Params, Run, Selection, Split
+from taskshare.config import Entry, Metric, Params, Run, Selection, Split
 from taskshare.config.run import job_name
 from taskshare.config.tasks import task_of_answer
 from taskshare.errors import TaskshareError
-from taskshare.graph import (
-    CONNECTIONS,
-    COOCCURRENCE,
-    FEATURE_MAPS,
-    LANDMARKS_FILE,
-    LIMITS,
-    METRICS,
-    RESPONSE_MAPS,
-    SCORES,
-)
+from taskshare.graph import LANDMARKS_FILE, METRICS, SCORES
 
 Content = TypeVar("Content")
 
@@ -51,37 +40,18 @@ class Results:
         """Return id, task, label (0 or 1) and score (0 to 1) of every test image and task of a job."""
         return _read(self.root / "evaluation" / run / f"seed{seed}" / SCORES, pd.read_parquet)
 
-    def connections(self, run: str, seed: int) -> pd.DataFrame | None:
-        """Return a job's connections as `evaluation.connections.measure` wrote them."""
-        return _read(self.root / "evaluation" / run / f"seed{seed}" / CONNECTIONS, pd.read_parquet)
+    def measured(self, kind: type[Entry], run: str, seed: int) -> Any | None:
+        """Return what a kind of experiment measured of a job: a table, JSON content, or arrays by name.
 
-    def response_maps(self, run: str, seed: int) -> pd.DataFrame | None:
-        """Return a job's response-contrast maps as `evaluation.response_maps.measure` wrote them."""
-        return _read(self.root / "evaluation" / run / f"seed{seed}" / RESPONSE_MAPS, pd.read_parquet)
-
-    def cooccurrence(self, run: str, seed: int) -> pd.DataFrame | None:
-        """Return how often attributes occur together, as `evaluation.response_maps.measure` wrote it."""
-        return _read(self.root / "evaluation" / run / f"seed{seed}" / COOCCURRENCE, pd.read_parquet)
-
-    def limits(self, run: str, seed: int) -> dict[str, Any] | None:
-        """Return how far the dynamic net is from its two limits, as `evaluation.limits.measure` wrote it."""
-        return _read(self.root / "evaluation" / run / f"seed{seed}" / LIMITS, files.read_json)
+        Among the arrays of a safetensors file, `facts` holds what its metadata say.
+        """
+        what = kind.measurement
+        assert what is not None
+        return _read(self.root / "evaluation" / run / f"seed{seed}" / what.file, _READERS[what.ending])
 
     def landmarks(self, run: str, seed: int) -> pd.DataFrame | None:
         """Return true and predicted landmarks of every test image, in original pixels, as the evaluation wrote them."""
         return _read(self.root / "evaluation" / run / f"seed{seed}" / LANDMARKS_FILE, pd.read_parquet)
-
-    def feature_maps(self, run: str, seed: int) -> dict[str, np.ndarray] | None:
-        """Return a separation net's maps by name, as `evaluation.feature_maps` wrote them."""
-        return _read(self.root / "evaluation" / run / f"seed{seed}" / FEATURE_MAPS, load_file)
-
-    def feature_maps_facts(self, run: str, seed: int) -> dict[str, Any] | None:
-        """Return which image and convolution `feature_maps` shows."""
-        return _read(self.root / "evaluation" / run / f"seed{seed}" / FEATURE_MAPS, _facts)
-
-    def costs(self, experiment: str) -> dict[str, Any] | None:
-        """Return parameters, FLOPs and times of an experiment's nets, as `evaluation.costs` wrote them."""
-        return _read(self.root / "evaluation" / "costs" / f"{experiment}.json", files.read_json)
 
     def constant(self, dataset: str, variant: str) -> dict[str, dict[str, float]] | None:
         """Return the test metrics of one answer for all images, by attribute and landmark; keys as in `metrics`."""
@@ -206,9 +176,17 @@ def check_one_precision(results: Results, jobs: Iterable[Run], where: str) -> No
         )
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def _read_arrays(path: Path) -> dict[str, Any]:
     with safe_open(path, framework="numpy") as file:
-        return dict(json.loads(file.metadata()["taskshare"]))
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return arrays | {"facts": json.loads(file.metadata()["taskshare"])}
+
+
+_READERS: dict[str, Callable[[Path], Any]] = {
+    "parquet": pd.read_parquet,
+    "json": files.read_json,
+    "safetensors": _read_arrays,
+}
 
 
 def _read(path: Path, reader: Callable[[Path], Content]) -> Content | None:

@@ -13,7 +13,7 @@ from taskshare.data.arrays import ImageArray
 from taskshare.data.catalogue import LANDMARK_COLUMNS, PREPARED_LANDMARKS
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
-from taskshare.evaluation import landmarks
+from taskshare.evaluation import landmark_errors
 from taskshare.graph import LANDMARKS_FILE, METRICS, OTHER_WEIGHTS, SCORES
 from taskshare.networks import weights
 from taskshare.networks.inference import logits, open_checkpoint, probabilities
@@ -85,8 +85,8 @@ def _measured(
     tasks: dict[str, dict[str, float | int]] = {}
     if run.finds_landmarks:
         found = _found_landmarks(table, points(outputs, run), run.variant.size)
-        frames[LANDMARKS_FILE] = landmarks.table(table["id"], *found)
-        tasks |= landmarks.measure_landmarks(found[2])
+        frames[LANDMARKS_FILE] = landmark_errors.table(table["id"], *found)
+        tasks |= landmark_errors.measure_landmarks(found[2])
     scores = probabilities(label_logits(outputs, run))
     rows = [pd.DataFrame({"id": [], "task": [], "label": [], "score": []}).astype(SCORES_SCHEMA)]
     for column, task in enumerate(label_names(run)):
@@ -110,6 +110,6 @@ def _found_landmarks(
     table: pd.DataFrame, fractions: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return true and predicted points in original pixels, (N, 5, 2), and errors (N, 5)."""
-    truth, seen = landmarks.points(table, LANDMARK_COLUMNS), landmarks.points(table, PREPARED_LANDMARKS)
-    predicted = landmarks.to_original(landmarks.from_fractions(fractions, size), seen, truth)
-    return truth, predicted, landmarks.errors(truth, predicted)
+    truth, seen = landmark_errors.points(table, LANDMARK_COLUMNS), landmark_errors.points(table, PREPARED_LANDMARKS)
+    predicted = landmark_errors.to_original(landmark_errors.from_fractions(fractions, size), seen, truth)
+    return truth, predicted, landmark_errors.errors(truth, predicted)

@@ -58,7 +58,8 @@ def space(graph: Graph, costs: Mapping[str, NetworkCosts], images: Mapping[str, 
         ),
         Space(
             "records, scores and analyses",
-            sum(RECORDS + _score_bytes(run, images[run.dataset]) for run in runs) + ANALYSIS * len(graph.analyses()),
+            sum(RECORDS + _score_bytes(run, images[run.dataset]) for run in runs)
+            + ANALYSIS * len([*graph.constants(), *graph.measured]),
             _there(graph, f"{results}/training/*/*/*.parquet", f"{results}/training/*/*/*.json")
             + _there(graph, f"{results}/evaluation/**/*", f"{results}/logs/**/*"),
         ),

@@ -1,22 +1,13 @@
 """The jobs of a scale: what each one waits for, writes and costs."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal, get_args
 
-from taskshare.config import SPLITS
-from taskshare.graph import (
-    CONNECTION_IMAGES,
-    CONNECTIONS,
-    COOCCURRENCE,
-    EVALUATION_FILES,
-    FEATURE_MAPS,
-    LANDMARKS_FILE,
-    RESPONSE_MAPS,
-    TRAINING_FILES,
-    Graph,
-)
+from taskshare.config import SPLITS, Run
+from taskshare.config.entry import Measurement
+from taskshare.graph import EVALUATION_FILES, LANDMARKS_FILE, METRICS, TRAINING_FILES, Graph
 from taskshare.planning.estimate import PASSES_START, Estimator
 
 Phase = Literal["data", "preparation", "manifests", "training", "evaluation", "analyses", "report"]
@@ -155,19 +146,18 @@ class _Jobs:
             )
 
     def _evaluation(self) -> Iterator[Job]:
-        for key, run in self.graph.judged.items():
+        for run in self.graph.judged.values():
             more = (LANDMARKS_FILE,) if run.finds_landmarks else ()
-            yield self._passes(key, (*EVALUATION_FILES, *more), "evaluation", self.images[run.dataset].counts["test"])
+            yield self._passes(run, (*EVALUATION_FILES, *more), "evaluation", self.images[run.dataset].counts["test"])
 
-    def _passes(self, key: str, names: Sequence[str], phase: Phase, images: int) -> Job:
+    def _passes(self, run: Run, names: Sequence[str], phase: Phase, images: int) -> Job:
         """Return a job that shows a trained net so many images."""
-        run, trained = self.graph.jobs[key], f"{self.graph.results}/training/{key}"
-        paths = tuple(f"{self.graph.results}/evaluation/{key}/{name}" for name in names)
+        paths = tuple(f"{self.graph.results}/evaluation/{run.key}/{name}" for name in names)
         return Job(
             paths[0],
             phase,
             paths,
-            (trained,),
+            (f"{self.graph.results}/training/{run.key}",),
             self._there(*paths) and self.estimator.is_current(run),
             self.estimator.passes(run, images),
             on_device=True,
@@ -178,20 +168,21 @@ class _Jobs:
         for folder in self.graph.variants():
             path = f"{folder}/contact_sheet.png"
             yield Job(path, "analyses", (path,), (folder,), self._there(path), PLAIN_START)
-        evaluation = f"{self.graph.results}/evaluation"
-        for path in self.graph.analyses():
-            place = PurePosixPath(path).relative_to(evaluation)
-            key = str(place.parent)
-            if place.parts[0] == "constant":
-                prepared = f"{self.graph.results}/data/{'/'.join(place.parts[1:-1])}"
-                yield Job(path, "analyses", (path,), (prepared,), self._there(path), PLAIN_START)
-            elif place.parts[0] == "costs":
-                yield Job(path, "analyses", (path,), (), self._there(path), PASSES_START + COSTS, on_device=True)
-            elif place.name != COOCCURRENCE:
-                counts = self.images[self.graph.jobs[key].dataset].counts
-                seen = {RESPONSE_MAPS: counts["train"], FEATURE_MAPS: counts["test"], CONNECTIONS: CONNECTION_IMAGES}
-                names = [place.name, *([COOCCURRENCE] if place.name == RESPONSE_MAPS else [])]
-                yield self._passes(key, names, "analyses", seen.get(place.name, 0))
+        for path in self.graph.constants():
+            folder = path.replace("/evaluation/constant/", "/data/").removesuffix(f"/{METRICS}")
+            yield Job(path, "analyses", (path,), (folder,), self._there(path), PLAIN_START)
+        for _, what, run in self.graph.measured.values():
+            yield self._measurement(what, run)
+
+    def _measurement(self, what: Measurement, run: Run) -> Job:
+        """Return a job that measures a trained net, or one with its initial weights, which waits for no training."""
+        images = what.images or (self.images[run.dataset].counts[what.split] if what.split else 0)
+        job = self._passes(run, (what.file,), "analyses", images)
+        if what.weights:
+            return job
+        seconds = PASSES_START + COSTS if what.alone else job.seconds
+        after = (self.graph.prepared(run),) if what.split else ()
+        return replace(job, after=after, done=self._there(*job.files), seconds=seconds)
 
     def _report(self) -> Iterator[Job]:
         before = tuple(job.name for job in self.jobs)

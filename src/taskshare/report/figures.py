@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from taskshare.config import Metric, Network, Params, Table
 from taskshare.config.tasks import JOINT_TASKS, task_of_answer
 from taskshare.evaluation.results import Results, jobs_of_columns, task_of
+from taskshare.evaluation.thinning import thin_out
 from taskshare.report import svg
 
 TRAINING = {"training_loss": "training loss", "training_error": "training error (%)"}
@@ -37,7 +38,6 @@ LOOKS: list[Look] = [
     (COLOURS[index % 5], STROKES[(index + index // 5) % 5][0]) for index in range(len(COLOURS) * len(STROKES))
 ]
 DASHES = {str(stroke): dash for stroke, dash in STROKES}
-POINTS_PER_LINE = 60
 DIVERGING = LinearSegmentedColormap.from_list("alpha", ["#2f6f9f", "#f3f1ea", "#c4622d"])
 
 
@@ -243,13 +243,6 @@ def transfer(params: Params, run_name: str, results: Results) -> Transfer | None
 def key(*parts: str) -> str:
     """Return a name that can start an id."""
     return re.sub(r"[^A-Za-z0-9]+", "-", "-".join(parts))
-
-
-def thin_out(table: pd.DataFrame, points: int = POINTS_PER_LINE) -> pd.DataFrame:
-    """Return at most `points` rows, evenly spaced, the first and the last among them."""
-    if len(table) <= points:
-        return table
-    return table.iloc[np.unique(np.linspace(0, len(table) - 1, points).round().astype(int))]
 
 
 def _column_curves(

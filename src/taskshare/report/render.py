@@ -22,6 +22,7 @@ from taskshare.evaluation.published import (
 )
 from taskshare.evaluation.results import Results
 from taskshare.report import figures, sections
+from taskshare.report.analyses import draw
 from taskshare.statistics.intervals import LEVEL
 
 MINUS = "−"
@@ -124,7 +125,14 @@ def _environment(folder: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        fixed=fixed, signed=signed, grouped=grouped, exact=exact, mebibytes=mebibytes, key=figures.key, svg=Markup
+        fixed=fixed,
+        signed=signed,
+        grouped=grouped,
+        exact=exact,
+        mebibytes=mebibytes,
+        key=figures.key,
+        svg=Markup,
+        draw=draw,
     )
     environment.filters["standard_errors"] = rows.standard_errors
     environment.globals["constant_name"] = tables.CONSTANT

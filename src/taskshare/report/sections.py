@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from taskshare.config import Connections, Entry, Params, Table
 from taskshare.evaluation import tables
+from taskshare.evaluation.kinds.analysis import Analysis, analyses
 from taskshare.evaluation.names import Group, by_paper
 from taskshare.evaluation.published import Published, published_tables
 from taskshare.evaluation.results import Results
-from taskshare.report import analyses, figures
+from taskshare.report import figures
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Section:
     tables: list[tables.ComparisonTable]
     curves: list[figures.Curves]
     transfers: list[figures.Transfer]
-    analyses: list[analyses.Analysis]
+    analyses: list[Analysis]
 
     @property
     def id(self) -> str:
@@ -65,7 +66,7 @@ def sections(
     curves = figures.all_curves(params, shown, labels, results, folded)
     connected = dict.fromkeys(item.run for item in connections.values())
     transfers = {run: heat for run in connected if (heat := figures.transfer(params, run, results))}
-    measured = analyses.analyses(params, results, published)
+    measured = analyses(params, results, published)
     found = []
     for group in by_paper(params.enabled(Entry), str):
         own = {name: item for name, item in shown.items() if name in group.items}

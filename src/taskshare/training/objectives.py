@@ -15,7 +15,7 @@ from taskshare.config.tasks import LANDMARKS, answers, selection_score
 from taskshare.data.catalogue import PREPARED_LANDMARKS
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
-from taskshare.evaluation.landmarks import DETECTED, detected, errors, to_fractions
+from taskshare.evaluation.landmark_errors import DETECTED, detected, errors, to_fractions
 from taskshare.networks.inference import probabilities
 from taskshare.networks.outputs import as_pairs, slices
 from taskshare.statistics.metrics import class_accuracies, decide

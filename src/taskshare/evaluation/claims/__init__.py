@@ -7,18 +7,14 @@ from typing import Literal
 
 from taskshare.config import Params, Run, Table
 from taskshare.errors import TaskshareError
+from taskshare.evaluation import kinds
 from taskshare.evaluation.answers import Answers
-from taskshare.evaluation.claims import convergence, costs, differences, features, limits, relations
+from taskshare.evaluation.claims import differences
 from taskshare.evaluation.claims.entries import (
     AnyTest,
     Claim,
-    ConvergenceTest,
-    CostsTest,
     DifferenceTest,
-    FeaturesTest,
-    LimitsTest,
     Plan,
-    RelationsTest,
     load_claims,
     load_plan,
 )
@@ -116,19 +112,11 @@ def _by_name(jobs: Iterable[Run]) -> list[list[Run]]:
 def _judge(
     params: Params, results: Results, claim: Claim, test: AnyTest, plan: Plan, found: differences.Estimates
 ) -> JudgedClaim:
-    match test:
-        case DifferenceTest():
-            judgement = differences.judge(test, plan, found)
-        case RelationsTest():
-            judgement = relations.judge(params, results, test, plan)
-        case ConvergenceTest():
-            judgement = convergence.judge(params, results, test, plan)
-        case LimitsTest():
-            judgement = limits.judge(params, results, test)
-        case FeaturesTest():
-            judgement = features.judge(params, results, test, plan)
-        case CostsTest():
-            judgement = costs.judge(params, results, test)
+    if isinstance(test, DifferenceTest):
+        judgement, of_images = differences.judge(test, plan, found), True
+    else:
+        kind = kinds.JUDGED[test.kind]
+        judgement, of_images = kind.judge(params, results, test, plan), kind.of_images
     return JudgedClaim(
         id=claim.id,
         claim=claim.claim,
@@ -139,8 +127,7 @@ def _judge(
         headline=judgement.headline,
         cells=judgement.cells,
         deciding=weakest(judgement.cells),
-        # What nets cost does not depend on the images.
-        synthetic=test.kind != "costs" and _generated(params, results, judgement.experiments),
+        synthetic=of_images and _generated(params, results, judgement.experiments),
     )
 
 

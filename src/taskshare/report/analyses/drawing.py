@@ -1,27 +1,22 @@
 """Pictures of the analyses (Fang 2017, Figures 2, 4, 5 and 6), as inline SVG."""
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, to_hex
 from matplotlib.figure import Figure
 from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 
+from taskshare.evaluation.names import spoken
 from taskshare.report import figures, svg
 from taskshare.report.figures import LOOKS, Look
 
 SEQUENTIAL = colormaps["viridis"]
 GREY = "#7d858e"
 STROKES = [stroke for stroke, _ in figures.STROKES]
-CELLS_PER_SIDE = 16
-"""A map with more cells along one side is drawn coarser."""
-SHADES = 64
 LABEL_POINTS = 9.5
 """Height that the label at the end of a line needs."""
 
@@ -60,28 +55,6 @@ def group_looks(tasks: Sequence[str], groups: Mapping[str, Sequence[str]]) -> di
     return {**looks, **{task: (GREY, STROKES[place % len(STROKES)]) for place, task in enumerate(alone)}}
 
 
-def contrast_map(values: np.ndarray, limit: float, title: str) -> str:
-    """Draw a response-contrast map as coloured cells, without axes.
-
-    Args:
-        values: (rows, columns), 0 to `limit`; row 0 is the top of the image.
-        limit: value of the brightest colour, above 0.
-        title: what the map shows, for readers who cannot see it.
-    """
-    rows, columns = (min(side, CELLS_PER_SIDE) for side in values.shape)
-    coarse = cv2.resize(np.asarray(values, np.float64), (columns, rows), interpolation=cv2.INTER_AREA)
-    shades = np.clip(coarse / limit * (SHADES - 1), 0, SHADES - 1).round().astype(int)
-    paths = []
-    for shade in np.unique(shades):
-        cells = "".join(f"M{column} {row}h1v1h-1z" for row, column in np.argwhere(shades == shade))
-        paths.append(f'<path fill="{to_hex(SEQUENTIAL(shade / (SHADES - 1)))}" d="{cells}"/>')
-    label = html.escape(title)
-    return (
-        f'<svg viewBox="0 0 {columns} {rows}" role="img" aria-label="{label}" shape-rendering="crispEdges">'
-        f"{''.join(paths)}</svg>"
-    )
-
-
 def colour_scale() -> str:
     """Return the colours of maps and heat maps, lowest first, as a CSS gradient."""
     stops = ", ".join(to_hex(SEQUENTIAL(place)) for place in np.linspace(0, 1, 7))
@@ -115,9 +88,8 @@ def heat_map(key: str, title: str, heading: str, matrix: np.ndarray, tasks: Sequ
     return svg.inline(figure, key, title)
 
 
-def dendrogram(key: str, title: str, distances: np.ndarray, tasks: Sequence[str], count: int) -> str:
-    """Draw the tree of average linkage over distances (n, n), and where it is cut into `count` groups."""
-    merges = hierarchy.linkage(squareform(distances), "average")
+def dendrogram(key: str, title: str, merges: np.ndarray, tasks: Sequence[str], count: int) -> str:
+    """Draw a tree of average linkage, SciPy's (n - 1, 4), and where it is cut into `count` groups."""
     tree = hierarchy.dendrogram(merges, labels=[spoken(task) for task in tasks], no_plot=True)
     longest = _inches(tasks)
     width, height = 3.6, 0.7 + 0.22 * len(tasks)
@@ -206,11 +178,6 @@ def spread(values: np.ndarray, gap: float) -> np.ndarray:
         places[index] = max(places[index], places[index - 1] + gap)
     places -= (places - values[order]).mean()
     return places[np.argsort(order)]
-
-
-def spoken(task: str) -> str:
-    """Return a task's name with spaces."""
-    return task.replace("_", " ")
 
 
 def _label_ends(axes: Axes, lines: Sequence[Line], size: tuple[float, float]) -> None:

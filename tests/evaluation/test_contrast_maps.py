@@ -1,4 +1,4 @@
-"""Response-contrast maps and co-occurrence on a small training split."""
+"""Response-contrast maps of a small training split."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ import torch
 from taskshare import rounding
 from taskshare.data.arrays import ImageArray
 from taskshare.errors import TaskshareError
-from taskshare.evaluation import response_maps
+from taskshare.evaluation.kinds import contrast_maps
 from taskshare.networks import weights
 from taskshare.networks.build import to_input
 from taskshare.verify import tolerance
@@ -21,9 +21,9 @@ def set_statistics(network):
 
 @pytest.mark.parametrize("layer", [1, 5])
 def test_maps_are_the_differences_of_the_mean_responses(layer, toy, make_run, saved, tmp_path, monkeypatch):
-    monkeypatch.setattr(response_maps, "BLOCK", 64)  # several blocks, the last one short
+    monkeypatch.setattr(contrast_maps, "BLOCK", 64)  # several blocks, the last one short
     checkpoint = saved(make_run("hard"), set_statistics)
-    response_maps.measure(checkpoint, toy, layer, tmp_path, "cpu")
+    contrast_maps.measure(checkpoint, toy, layer, tmp_path / "response_maps.parquet", "cpu")
     maps = pd.read_parquet(tmp_path / "response_maps.parquet")
     trunk = weights.load(checkpoint)[1].trunk
     features = to_input(torch.from_numpy(ImageArray(toy / "train.npy").read(np.arange(300))))
@@ -43,7 +43,7 @@ def test_maps_are_the_differences_of_the_mean_responses(layer, toy, make_run, sa
 
 
 def test_layer_0_holds_what_the_pixels_show_without_a_net(toy, make_run, saved, tmp_path):
-    response_maps.measure(saved(make_run("hard")), toy, 5, tmp_path, "cpu")
+    contrast_maps.measure(saved(make_run("hard")), toy, 5, tmp_path / "response_maps.parquet", "cpu")
     maps = pd.read_parquet(tmp_path / "response_maps.parquet")
     left = maps[(maps["attribute"] == "Left") & (maps["layer"] == 0)]
     own = pd.read_parquet(toy / "train.parquet")["Left"].to_numpy() == 1
@@ -55,7 +55,9 @@ def test_layer_0_holds_what_the_pixels_show_without_a_net(toy, make_run, saved, 
 
 
 def test_a_label_of_one_value_has_no_map(toy, make_run, saved, tmp_path):
-    response_maps.measure(saved(make_run("hard", tasks=["Bright", "Left"])), toy, 5, tmp_path, "cpu")
+    contrast_maps.measure(
+        saved(make_run("hard", tasks=["Bright", "Left"])), toy, 5, tmp_path / "response_maps.parquet", "cpu"
+    )
     maps = pd.read_parquet(tmp_path / "response_maps.parquet")
     assert list(maps["attribute"].unique()) == ["Bright", "Left", "Rare"]  # Rare is no task of the run, Never no one's
     assert maps.dtypes.astype(str).to_dict() == {
@@ -68,33 +70,19 @@ def test_a_label_of_one_value_has_no_map(toy, make_run, saved, tmp_path):
 
 
 def test_a_bar_on_the_left_shows_on_the_left(toy, make_run, saved, tmp_path):
-    response_maps.measure(saved(make_run("hard")), toy, 1, tmp_path, "cpu")
+    contrast_maps.measure(saved(make_run("hard")), toy, 1, tmp_path / "response_maps.parquet", "cpu")
     maps = pd.read_parquet(tmp_path / "response_maps.parquet")
     by_column = maps[(maps["attribute"] == "Left") & (maps["layer"] == 1)].groupby("column")["contrast"].mean()
     assert by_column[:2].min() > 4 * by_column[4:].max()  # 16 pixels are 8 after the pool; the bar is pixels 1 to 3
 
 
-def test_cooccurrence_counts_images_with_both(toy, make_run, saved, tmp_path):
-    response_maps.measure(saved(make_run("hard")), toy, 5, tmp_path, "cpu")
-    counts = pd.read_parquet(tmp_path / "cooccurrence.parquet").set_index(["first", "second"])
-    table = pd.read_parquet(toy / "train.parquet")
-    assert counts.loc[("Bright", "Left"), "images"] == ((table["Bright"] == 1) & (table["Left"] == 1)).sum()
-    assert counts.loc[("Rare", "Rare"), "images"] == table["Rare"].sum()
-    assert counts.loc[("Never", "Bright"), "images"] == 0
-    assert len(counts) == 16
-    assert set(counts["total"]) == {300}
-
-
 def test_of_images_of_classes_the_tasks_have_maps(toy, make_run, saved, tmp_path):
     classes = {"layout": "classes", "labels": ["cat", "dog", "deer", "horse"]}
     run = make_run("hard", tasks=["cat.dog", "deer.horse"], **classes)
-    response_maps.measure(saved(run), toy, 5, tmp_path, "cpu")
+    contrast_maps.measure(saved(run), toy, 5, tmp_path / "response_maps.parquet", "cpu")
     assert set(pd.read_parquet(tmp_path / "response_maps.parquet")["attribute"]) == {"cat.dog", "deer.horse"}
-    counts = pd.read_parquet(tmp_path / "cooccurrence.parquet").set_index(["first", "second"])["images"]
-    dogs = (pd.read_parquet(toy / "train.parquet")["class"] == 1).sum()
-    assert counts[("cat.dog", "cat.dog")] == dogs
 
 
 def test_a_net_without_a_trunk_is_refused(toy, make_run, saved, tmp_path):
     with pytest.raises(TaskshareError, match="has no shared layers; take a run with"):
-        response_maps.measure(saved(make_run("dynamic")), toy, 5, tmp_path, "cpu")
+        contrast_maps.measure(saved(make_run("dynamic")), toy, 5, tmp_path / "response_maps.parquet", "cpu")

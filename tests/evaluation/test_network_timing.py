@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from taskshare import config, files
-from taskshare.evaluation import costs
+from taskshare.evaluation.kinds import network_timing
 
 SIZE, BATCH = 8, 4
 # One column: 3 -> 4 channels at 8 x 8 pixels, 4 -> 6 at 4 x 4, both 3 x 3; the last maps are 6 x 2 x 2.
@@ -59,8 +59,8 @@ def measured(tmp_path_factory):
         "One net per task": [make_run(tasks=["landmarks"]), make_run(tasks=["attributes"])],
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(costs, "SECONDS", 0.05)
-        costs.measure(nets, BATCH, out, "cpu")
+        patch.setattr(network_timing, "SECONDS", 0.05)
+        network_timing.measure(nets, BATCH, out, "cpu")
     return files.read_json(out)
 
 
@@ -112,7 +112,7 @@ def test_times_are_there_and_the_file_says_where_they_were_taken(measured):
 
 def test_calls_take_turns_and_the_median_counts(monkeypatch):
     clock, order = [0.0], []
-    monkeypatch.setattr(costs.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(network_timing.time, "perf_counter", lambda: clock[0])
     taken = {"slow": iter([50.0, 3.0, 9.0, 4.0]), "fast": iter([50.0, 1.0, 1.0, 2.0])}
 
     def call(name):
@@ -120,6 +120,6 @@ def test_calls_take_turns_and_the_median_counts(monkeypatch):
         clock[0] += next(taken[name])
 
     calls = {("net", name): lambda name=name: call(name) for name in taken}
-    found = costs.time_in_turns(calls, torch.device("cpu"), seconds=2)
+    found = network_timing.time_in_turns(calls, torch.device("cpu"), seconds=2)
     assert order == ["slow", "fast"] * 4  # once to warm up, then three rounds at least
     assert found == {("net", "slow"): 4.0, ("net", "fast"): 1.0}

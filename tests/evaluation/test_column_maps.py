@@ -13,7 +13,7 @@ from taskshare import config
 from taskshare.data.arrays import ImageArray, ImageArrayWriter
 from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.errors import TaskshareError
-from taskshare.evaluation import feature_maps
+from taskshare.evaluation.kinds import column_maps
 from taskshare.networks import weights
 from taskshare.networks.build import to_input
 from taskshare.verify import tolerance
@@ -68,19 +68,19 @@ def make_run(seed=1, **network):
 
 def measured(faces, saved, folder, run, block=2):
     out = folder / f"{run.name}-{run.seed}-{block}.safetensors"
-    feature_maps.measure(saved(run), faces, block, out, "cpu")
+    column_maps.measure(saved(run), faces, block, out, "cpu")
     return load_file(out)
 
 
 def test_maps_are_those_of_the_last_convolution_of_the_block(faces, saved, tmp_path, monkeypatch):
-    monkeypatch.setattr(feature_maps, "BLOCK", 8)  # several blocks, the last one short
+    monkeypatch.setattr(column_maps, "BLOCK", 8)  # several blocks, the last one short
     found = measured(faces, saved, tmp_path, make_run())
     pixels = ImageArray(faces / "test.npy").read(np.arange(IMAGES))
     checkpoint = tmp_path / "weights.safetensors"
     network = weights.load(checkpoint)[1]
     with torch.no_grad():
         shared, own = network.maps(to_input(torch.from_numpy(pixels)))
-    places = feature_maps.sample_places(make_run(), IMAGES, 4)
+    places = column_maps.sample_places(make_run(), IMAGES, 4)
     share = tolerance(weights.longest_sum(checkpoint))  # by blocks, and at once
     for source, maps in (("shared", shared[2]), ("landmarks", own[0][2]), ("attributes", own[1][2])):
         expected = maps.numpy()
@@ -94,7 +94,7 @@ def test_maps_are_those_of_the_last_convolution_of_the_block(faces, saved, tmp_p
 
 
 def test_the_file_says_what_it_shows(faces, saved, tmp_path):
-    feature_maps.measure(saved(make_run()), faces, 1, tmp_path / "maps.safetensors", "cpu")
+    column_maps.measure(saved(make_run()), faces, 1, tmp_path / "maps.safetensors", "cpu")
     with safe_open(tmp_path / "maps.safetensors", framework="numpy") as file:
         facts = json.loads(file.metadata()["taskshare"])
     assert facts == {"id": "000014.jpg", "block": 1, "name": "conv1-1"}
@@ -102,21 +102,21 @@ def test_the_file_says_what_it_shows(faces, saved, tmp_path):
 
 def test_equal_inputs_give_equal_bytes(faces, saved, tmp_path):
     for name in ("first", "second"):
-        feature_maps.measure(saved(make_run()), faces, 1, tmp_path / name, "cpu")
+        column_maps.measure(saved(make_run()), faces, 1, tmp_path / name, "cpu")
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
 def test_the_face_that_looks_ahead_may_be_tilted(faces):
-    assert feature_maps.most_frontal(pd.read_parquet(faces / "test.parquet")) == TURNED
+    assert column_maps.most_frontal(pd.read_parquet(faces / "test.parquet")) == TURNED
 
 
 def test_places_are_few_and_the_same_for_every_run_and_seed(monkeypatch):
-    assert np.array_equal(feature_maps.sample_places(make_run(), IMAGES, 4), np.arange(IMAGES * 16))  # all there are
-    monkeypatch.setattr(feature_maps, "PLACES", 50)
-    places = feature_maps.sample_places(make_run(), IMAGES, 4)
+    assert np.array_equal(column_maps.sample_places(make_run(), IMAGES, 4), np.arange(IMAGES * 16))  # all there are
+    monkeypatch.setattr(column_maps, "PLACES", 50)
+    places = column_maps.sample_places(make_run(), IMAGES, 4)
     assert len(np.unique(places)) == 50
     assert (np.diff(places) > 0).all()
-    assert np.array_equal(places, feature_maps.sample_places(make_run(seed=2, channelwise=True), IMAGES, 4))
+    assert np.array_equal(places, column_maps.sample_places(make_run(seed=2, channelwise=True), IMAGES, 4))
 
 
 def test_shared_maps_of_one_seed_do_not_depend_on_the_task_columns(faces, saved, tmp_path):
@@ -130,6 +130,6 @@ def test_shared_maps_of_one_seed_do_not_depend_on_the_task_columns(faces, saved,
 def test_nets_without_columns_from_the_image_up_are_refused(faces, saved, tmp_path):
     late = saved(make_run(branch_block=1))
     with pytest.raises(TaskshareError, match="no task columns from the image up; take a run"):
-        feature_maps.measure(late, faces, 1, tmp_path / "maps.safetensors", "cpu")
+        column_maps.measure(late, faces, 1, tmp_path / "maps.safetensors", "cpu")
     with pytest.raises(TaskshareError, match="has 2 blocks of convolutions, not 3; take another"):
-        feature_maps.measure(saved(make_run()), faces, 3, tmp_path / "maps.safetensors", "cpu")
+        column_maps.measure(saved(make_run()), faces, 3, tmp_path / "maps.safetensors", "cpu")

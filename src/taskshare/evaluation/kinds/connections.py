@@ -2,46 +2,49 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from taskshare.config import Connections, Network, Params, Run
+from taskshare.config.base import PositiveInt
+from taskshare.evaluation.claims.entries import Plan, RelationsTest
+from taskshare.evaluation.claims.judged import Judgement
+from taskshare.evaluation.kinds import group_relations
+from taskshare.evaluation.kinds.group_relations import Relations
+from taskshare.evaluation.kinds.kind import Kind, Net, Part, Settings
+from taskshare.evaluation.names import spoken
+from taskshare.evaluation.published import Published
 from taskshare.evaluation.results import Results
-from taskshare.report import figures, svg
-from taskshare.report.analyses import drawing as pictures
-from taskshare.report.analyses.relations import Relations, relations
-from taskshare.report.figures import LegendEntry, Look
-
-EMPHASIS = 2.4
-"""Width of the lines of tasks in the same group, in points."""
-QUANTITIES = {
-    "share": "share without itself (%)",
-    "alpha": "α",
-    "influence": "share of α × magnitude (%)",
-}
+from taskshare.evaluation.thinning import thin_out
 
 
-@dataclass(frozen=True)
-class TaskPictures:
-    """What one task takes from the others: a picture per quantity, and what they say."""
+class Images(Settings):
+    """How many training images the magnitudes are taken from."""
+
+    images: PositiveInt = Connections.measurement.images or 1
+
+
+class TaskLines(Part):
+    """What one task takes from the others along an axis, and what it says.
+
+    Attributes:
+        task: the one that takes.
+        companions: the others of its groups.
+        x: iterations or layers, (n,).
+        lines: by quantity and giving task, (n,): `share`, `influence` (both in percent), and `alpha`.
+        reading: in words.
+    """
 
     task: str
-    pictures: list[str]
+    companions: list[str]
+    x: list[int]
+    lines: dict[str, dict[str, list[float]]]
     reading: str
 
 
-@dataclass(frozen=True)
-class LayerNumbers:
-    """What the first task takes from `source`, by layer; shares in percent."""
-
-    source: str
-    values: list[float]
-
-
-@dataclass(frozen=True)
-class Spread:
+class Spread(Part):
     """Alpha of one layer in the kept weights, over all pairs of different tasks and all seeds."""
 
     layer: int
@@ -51,8 +54,7 @@ class Spread:
     deviation: float
 
 
-@dataclass(frozen=True)
-class ShownConnections:
+class ConnectionsSummary(Part):
     """What is shown of a `connections` experiment; a part that has not been run is empty.
 
     Attributes:
@@ -60,81 +62,98 @@ class ShownConnections:
         layer: the one that is followed over training.
         tasks: the one to show first, then the others.
         groups: the experiment's groups.
-        legend: how each task's lines look.
         training: Figure 4, for each of `tasks`.
         training_seeds: seeds that Figure 4 is a mean of.
         iteration: the last one of Figure 4.
         shares: share, in percent, that each of `tasks` (row) gives to each (column) at that iteration; None to itself.
         layers: Figure 5, for each of `tasks`.
         layers_seeds: seeds that Figure 5 is a mean of.
-        layer_numbers: the numbers of Figure 5 for the first task, by quantity.
-        layer_names: its layers.
         spreads: how far alpha has spread, by layer.
         start: alpha before training.
         relations: alpha within and between the groups; None where it has not been run.
     """
 
+    kind: Literal["connections"] = "connections"
     run: str
     layer: int
     tasks: list[str]
     groups: dict[str, list[str]]
-    legend: list[LegendEntry]
-    training: list[TaskPictures]
+    training: list[TaskLines]
     training_seeds: list[int]
     iteration: int
     shares: list[list[float | None]]
-    layers: list[TaskPictures]
+    layers: list[TaskLines]
     layers_seeds: list[int]
-    layer_numbers: dict[str, list[LayerNumbers]]
-    layer_names: list[int]
     spreads: list[Spread]
     start: float
     relations: Relations | None
 
 
-def shown_connections(params: Params, name: str, experiment: Connections, results: Results) -> ShownConnections | None:
-    """Draw Figures 4 and 5 for every task, and test the groups; None where nothing has been run.
+class ConnectionsKind(Kind):
+    """Follows the learned connections over training and over layers, and tests the groups."""
 
-    Reading 18: what task j takes from task i is s_ij = alpha_ij / sum_k alpha_kj, itself (k = j) left out. Beside it
-    stand raw alpha and the share of alpha_ij m_i, with m_i the mean |h_i|, since raw alpha ignores scale.
-    """
-    jobs = list(params.jobs(experiment.run))
-    recorded = _collect(jobs, lambda job: _at_layer(results.transfer(job.name, job.seed), experiment.layer))
-    kept = _collect(jobs, lambda job: results.connections(job.name, job.seed))
-    if recorded.empty and kept.empty:
-        return None
-    first = experiment.task or jobs[0].tasks[0]
-    tasks = [first, *(task for task in jobs[0].tasks if task != first)]
-    looks = pictures.group_looks(tasks, experiment.groups)
-    over_training = _means(recorded, "iteration")
-    over_layers = _means(kept, "layer")
-    iteration = 0 if recorded.empty else int(recorded["iteration"].max())
-    layers = [] if kept.empty else sorted(int(layer) for layer in kept["layer"].unique())
-    with svg.style():
-        return ShownConnections(
+    settings = Images
+    test = "relations"
+
+    @staticmethod
+    def measure(net: Net, settings: Images, out: Path) -> None:
+        """Measure what each task takes from the others, layer by layer."""
+        from taskshare.evaluation.kinds import connection_magnitudes
+
+        checkpoint, prepared = net.need("checkpoint", "prepared")
+        connection_magnitudes.measure(checkpoint, prepared, settings.images, out, net.device)
+
+    @staticmethod
+    def summarise(
+        params: Params, name: str, experiment: Connections, results: Results, published: Published | None
+    ) -> ConnectionsSummary | None:
+        """Return the numbers of Figures 4 and 5 for every task; None where nothing has been run.
+
+        Reading fang2017-18: what task j takes from task i is s_ij = alpha_ij / sum_k alpha_kj, itself (k = j) left out.
+        Raw alpha, and the share of alpha_ij m_i with m_i the mean |h_i|, are shown too, since raw alpha ignores scale.
+        """
+        jobs = list(params.jobs(experiment.run))
+        recorded = _collect(jobs, lambda job: _at_layer(results.transfer(job.name, job.seed), experiment.layer))
+        kept = _collect(jobs, lambda job: results.measured(Connections, job.name, job.seed))
+        if recorded.empty and kept.empty:
+            return None
+        first = experiment.task or jobs[0].tasks[0]
+        tasks = [first, *(task for task in jobs[0].tasks if task != first)]
+        over_training = _means(recorded, "iteration")
+        iteration = 0 if recorded.empty else int(recorded["iteration"].max())
+        return ConnectionsSummary(
             run=experiment.run,
             layer=experiment.layer,
             tasks=tasks,
             groups=experiment.groups,
-            legend=_legend(tasks, experiment.groups, looks),
-            training=[] if recorded.empty else _training(name, experiment, over_training, tasks, looks),
+            training=[] if recorded.empty else _training(over_training, tasks, experiment.groups),
             training_seeds=_seeds(recorded),
             iteration=iteration,
             shares=_matrix(over_training["share"].xs(iteration, level="iteration"), tasks) if iteration else [],
-            layers=[] if kept.empty else _layers(name, experiment, over_layers, tasks, looks),
+            layers=[] if kept.empty else _layers(_means(kept, "layer"), tasks, experiment.groups),
             layers_seeds=_seeds(kept),
-            layer_numbers={} if kept.empty else _layer_numbers(over_layers, tasks, layers),
-            layer_names=layers,
             spreads=[] if kept.empty else _spreads(kept),
             start=_start(jobs[0]),
-            relations=None if kept.empty else relations(kept, experiment),
+            relations=None if kept.empty else group_relations.relations(kept, experiment),
         )
+
+    @staticmethod
+    def judge(params: Params, results: Results, test: RelationsTest, plan: Plan) -> Judgement:
+        """Judge a claim by an exact permutation test of the groups."""
+        return group_relations.judge(params, results, test, plan)
+
+    @staticmethod
+    def files(params: Params, experiment: Connections) -> list[str]:
+        """Return what training records of alpha, and the measured connections."""
+        run = experiment.run
+        return [f"training/{run}/seed*/transfer.parquet", f"evaluation/{run}/seed*/{Connections.measurement.file}"]
 
 
 def _spreads(kept: pd.DataFrame) -> list[Spread]:
     found = kept[kept["source"] != kept["target"]].groupby("layer")["alpha"].agg(["min", "mean", "max", "std"])
     rows = zip(found.index.tolist(), found.to_numpy().tolist(), strict=True)
-    return [Spread(int(layer), *numbers) for layer, numbers in rows]
+    names = ("lowest", "mean", "highest", "deviation")
+    return [Spread(layer=layer, **dict(zip(names, numbers, strict=True))) for layer, numbers in rows]
 
 
 def _start(job: Run) -> float:
@@ -178,101 +197,48 @@ def _means(table: pd.DataFrame, key: str) -> pd.DataFrame:
     return others.assign(**quantities).groupby([key, "source", "target"])[list(quantities)].mean()
 
 
-def _legend(tasks: Sequence[str], groups: Mapping[str, list[str]], looks: Mapping[str, Look]) -> list[LegendEntry]:
-    order = [*dict.fromkeys(task for members in groups.values() for task in members)]
-    order += [task for task in tasks if task not in order]
-    return [LegendEntry(task, looks[task][0], figures.DASHES.get(str(looks[task][1]), "5 1 1 1")) for task in order]
-
-
 def _companions(task: str, groups: Mapping[str, list[str]]) -> list[str]:
     """The other tasks of a task's groups."""
     together = [other for members in groups.values() if task in members for other in members if other != task]
     return list(dict.fromkeys(together))
 
 
-def _training(
-    name: str, experiment: Connections, means: pd.DataFrame, tasks: list[str], looks: Mapping[str, Look]
-) -> list[TaskPictures]:
+def _training(means: pd.DataFrame, tasks: Sequence[str], groups: Mapping[str, list[str]]) -> list[TaskLines]:
     shown = []
+    last = means.index.get_level_values("iteration").max()
     for task in tasks:
-        companions = _companions(task, experiment.groups)
-        drawn = [
-            _panel(name, "training", task, quantity, means, "iteration", looks, companions)
-            for quantity in ("share", "alpha")
-        ]
-        last = means.index.get_level_values("iteration").max()
+        companions = _companions(task, groups)
         end = means["share"].xs((last, task), level=("iteration", "target")).sort_values(ascending=False, kind="stable")
-        shown.append(TaskPictures(task, drawn, _training_reading(task, end, companions)))
+        shown.append(_lines(task, companions, means[["share", "alpha"]], _training_reading(task, end, companions)))
     return shown
 
 
-def _layers(
-    name: str, experiment: Connections, means: pd.DataFrame, tasks: list[str], looks: Mapping[str, Look]
-) -> list[TaskPictures]:
+def _layers(means: pd.DataFrame, tasks: Sequence[str], groups: Mapping[str, list[str]]) -> list[TaskLines]:
     shown = []
     for task in tasks:
-        companions = _companions(task, experiment.groups)
-        drawn = [_panel(name, "layers", task, quantity, means, "layer", looks, companions) for quantity in QUANTITIES]
+        companions = _companions(task, groups)
         own = means[means.index.get_level_values("target") == task].droplevel("target")
-        shown.append(TaskPictures(task, drawn, _layers_reading(task, own, companions)))
+        quantities = means[["share", "alpha", "influence"]]
+        shown.append(_lines(task, companions, quantities, _layers_reading(task, own, companions)))
     return shown
 
 
-def _layer_numbers(means: pd.DataFrame, tasks: Sequence[str], layers: Sequence[int]) -> dict[str, list[LayerNumbers]]:
-    target, *sources = tasks
-    return {
-        quantity: [
-            LayerNumbers(source, [means[quantity].loc[[(layer, source, target)]].item() for layer in layers])
-            for source in sources
-        ]
-        for quantity in QUANTITIES
+def _lines(task: str, companions: list[str], means: pd.DataFrame, reading: str) -> TaskLines:
+    own = thin_out(pd.DataFrame(means.xs(task, level="target").unstack("source")))
+    lines = {
+        str(quantity): {str(source): own[quantity][source].tolist() for source in own[quantity]} for quantity in means
     }
-
-
-def _panel(
-    name: str,
-    figure: str,
-    task: str,
-    quantity: str,
-    means: pd.DataFrame,
-    key: str,
-    looks: Mapping[str, Look],
-    companions: list[str],
-) -> str:
-    own = means[quantity].xs(task, level="target").unstack("source")
-    own = figures.thin_out(own)
-    lines = [
-        pictures.Line(
-            x=own.index.to_numpy(np.float64),
-            y=own[source].to_numpy(np.float64),
-            look=looks[source],
-            label=source,
-            width=EMPHASIS if source in companions else 1.2,
-        )
-        for source in own.columns
-    ]
-    even = None if quantity == "alpha" else 100 / len(lines)
-    return pictures.line_panel(
-        figures.key(name, figure, quantity, task),
-        f"{QUANTITIES[quantity]} that {task} takes from {', '.join(own.columns)}, by {key}",
-        f"To {pictures.spoken(task)}",
-        lines,
-        key,
-        QUANTITIES[quantity],
-        even,
-    )
+    return TaskLines(task=task, companions=companions, x=own.index.tolist(), lines=lines, reading=reading)
 
 
 def _training_reading(task: str, end: pd.Series, companions: Sequence[str]) -> str:
     text = (
-        f"At the end {pictures.spoken(task)} takes most from {pictures.spoken(end.index[0])} ({end.iloc[0]:.1f} %) and "
-        f"least from {pictures.spoken(end.index[-1])} ({end.iloc[-1]:.1f} %); equal shares would be "
+        f"At the end {spoken(task)} takes most from {spoken(end.index[0])} ({end.iloc[0]:.1f} %) and "
+        f"least from {spoken(end.index[-1])} ({end.iloc[-1]:.1f} %); equal shares would be "
         f"{100 / len(end):.1f} %."
     )
     if companions:
-        places = [
-            f"{place} ({pictures.spoken(other)})" for place, other in enumerate(end.index, 1) if other in companions
-        ]
+        places = [f"{place} ({spoken(other)})" for place, other in enumerate(end.index, 1) if other in companions]
         text += f" Of the {len(end)} others, its own group holds place {' and '.join(places)}."
     return text
 
@@ -296,7 +262,7 @@ def _layers_reading(task: str, own: pd.DataFrame, companions: Sequence[str]) -> 
         )
     influence = own["influence"].xs(last, level="layer")
     text += (
-        f" With feature magnitudes, {pictures.spoken(str(influence.idxmax()))} weighs most at layer {last} "
+        f" With feature magnitudes, {spoken(str(influence.idxmax()))} weighs most at layer {last} "
         f"({influence.max():.1f} %)."
     )
     return text

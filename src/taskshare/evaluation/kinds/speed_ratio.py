@@ -1,35 +1,46 @@
-"""Claims about how soon a joining task reaches a training error."""
+"""Whether a claim holds that a task is learned so many times sooner (Fang 2017, section 4.4)."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from taskshare.config import Convergence, Params
 from taskshare.evaluation.claims.entries import ConvergenceTest, Plan
-from taskshare.evaluation.claims.judged import CellVerdict, JudgedCell, Judgement, Verdict, enabled_experiment
-from taskshare.evaluation.results import Results
+from taskshare.evaluation.claims.judged import CellVerdict, JudgedCell, Judgement, Verdict
 from taskshare.statistics.censored import Known, censored_interval
-from taskshare.statistics.learning_curves import reach
 
 
-def judge(params: Params, results: Results, test: ConvergenceTest, plan: Plan) -> Judgement:
+@dataclass(frozen=True)
+class Time:
+    """What a net needed to reach the error, or all that it was trained for.
+
+    Attributes:
+        amounts: iterations, images and seconds; NaN for what was not recorded.
+        reached: whether it reached the error.
+    """
+
+    amounts: tuple[float, float, float]
+    reached: bool
+
+
+def judge(pairs: Sequence[tuple[Time, Time]], error: float, test: ConvergenceTest, plan: Plan) -> Judgement:
     """Judge a claim by the ratio of what training alone and joining need, with its interval over seeds.
 
     A net that never reaches the error counts with the whole of its training, as a bound of the ratio.
+
+    Args:
+        pairs: alone and joining, one pair a seed; none where nothing was run.
+        error: the mark, 0 to 1.
+        test: how the claim is tested.
+        plan: what holds for all claims.
     """
-    experiment = enabled_experiment(params, test.experiment, Convergence)
     absent = [JudgedCell(f"{what}, alone / incremental", "times") for what in ("iterations", "images", "seconds")]
-    if experiment is None:
-        return Judgement("not_run", "Not run.", absent, [test.experiment])
-    alone, joining = (_reached(params, results, experiment, run) for run in (experiment.alone, experiment.incremental))
-    pairs = [(alone[seed], joining[seed]) for seed in sorted(alone.keys() & joining.keys())]
     if not pairs:
         return Judgement("not_run", "Not run.", absent, [test.experiment])
     cells = [
         _ratio(cell, [(first.amounts[what], second.amounts[what]) for first, second in pairs], _known(pairs))
         for what, cell in enumerate(absent)
     ]
-    goal = f"a training error of {experiment.error:g}"
+    goal = f"a training error of {error:g}"
     verdict, headline = _compare_ratio(cells[0], test.bounds, goal, plan)
     late = [sum(not net.reached for net in nets) for nets in zip(*pairs, strict=True)]
     if any(late):
@@ -41,33 +52,6 @@ def judge(params: Params, results: Results, test: ConvergenceTest, plan: Plan) -
     judged = replace(cells[0], verdict=sides.get(verdict, "undecided"))
     shown = [replace(cell, verdict="shown") for cell in cells[1:]]
     return Judgement(verdict, headline, [judged, *shown], [test.experiment])
-
-
-@dataclass(frozen=True)
-class Time:
-    """What a net needed to reach the error, or all that it was trained for.
-
-    Attributes:
-        amounts: iterations, images and seconds.
-        reached: whether it reached the error.
-    """
-
-    amounts: tuple[float, float, float]
-    reached: bool
-
-
-def _reached(params: Params, results: Results, experiment: Convergence, run_name: str) -> dict[int, Time]:
-    """When a run's task reached the error, by seed; no entry where it was not run."""
-    times: dict[int, Time] = {}
-    for job in params.jobs(run_name):
-        history, timing = results.history(job.name, job.seed), results.timing(job.name, job.seed)
-        if experiment.task not in job.trained_tasks or history is None or timing is None:
-            continue
-        found = reach(history, timing, experiment.task, experiment.error, experiment.smoothing_images)
-        last = history.iloc[-1]
-        whole = (float(last["iteration"]), float(last["images"]), float(timing["seconds"].iloc[-1]))
-        times[job.seed] = Time((found.iteration, found.images, found.seconds) if found else whole, found is not None)
-    return times
 
 
 def _known(pairs: Sequence[tuple[Time, Time]]) -> list[Known | None]:

@@ -14,7 +14,7 @@ from taskshare.config import Run, VggNetwork
 from taskshare.data.arrays import ImageArray
 from taskshare.data.catalogue import LANDMARK_COLUMNS
 from taskshare.errors import TaskshareError
-from taskshare.evaluation.landmarks import points, turn
+from taskshare.evaluation.landmark_errors import points, turn
 from taskshare.networks.build import to_input
 from taskshare.networks.inference import open_checkpoint
 from taskshare.networks.plan import Convolution, layer_plan

@@ -8,7 +8,7 @@ import torch
 from taskshare import rounding
 from taskshare.data.arrays import ImageArray
 from taskshare.errors import TaskshareError
-from taskshare.evaluation import connections
+from taskshare.evaluation.kinds import connection_magnitudes
 from taskshare.networks import weights
 from taskshare.networks.build import to_input
 
@@ -25,7 +25,7 @@ def set_beta(network):
 @pytest.fixture
 def measured(toy, make_run, saved, tmp_path):
     checkpoint = saved(make_run(), set_beta)
-    connections.measure(checkpoint, toy, tmp_path, images=100, wanted_device="cpu")
+    connection_magnitudes.measure(checkpoint, toy, 100, tmp_path / "connections.parquet", "cpu")
     return checkpoint, pd.read_parquet(tmp_path / "connections.parquet")
 
 
@@ -60,13 +60,15 @@ def test_every_joined_layer_has_all_pairs(measured, toy, make_run, saved, tmp_pa
     rows = measured[1]
     assert rows.groupby("layer").size().to_dict() == dict.fromkeys(range(1, 7), 9)
     assert list(rows.dtypes.astype(str)) == ["int8", "str", "str", *["float32"] * 4]
-    connections.measure(saved(make_run(transfer={"layers": [2, 6]})), toy, tmp_path / "two", wanted_device="cpu")
-    assert set(pd.read_parquet(tmp_path / "two" / "connections.parquet")["layer"]) == {2, 6}
+    connection_magnitudes.measure(
+        saved(make_run(transfer={"layers": [2, 6]})), toy, 100, tmp_path / "two.parquet", "cpu"
+    )
+    assert set(pd.read_parquet(tmp_path / "two.parquet")["layer"]) == {2, 6}
 
 
 def test_a_task_that_joined_later_gives_nothing_to_earlier_ones(toy, make_run, saved, tmp_path):
     run = make_run(generations=[["Bright", "Left"], ["Rare"]])
-    connections.measure(saved(run), toy, tmp_path, wanted_device="cpu")
+    connection_magnitudes.measure(saved(run), toy, 100, tmp_path / "connections.parquet", "cpu")
     rows = pd.read_parquet(tmp_path / "connections.parquet")
     np.testing.assert_array_equal(matrix(rows, 6, "alpha"), [[1, 0.5, 0.5], [0.5, 1, 0.5], [0, 0, 1]])
     np.testing.assert_allclose(matrix(rows, 6, "share")[:, 2], [0.25, 0.25, 0.5])
@@ -75,4 +77,4 @@ def test_a_task_that_joined_later_gives_nothing_to_earlier_ones(toy, make_run, s
 
 def test_a_net_without_connections_is_refused(toy, make_run, saved, tmp_path):
     with pytest.raises(TaskshareError, match="has no connections; take a run with"):
-        connections.measure(saved(make_run("hard")), toy, tmp_path, wanted_device="cpu")
+        connection_magnitudes.measure(saved(make_run("hard")), toy, 100, tmp_path / "connections.parquet", "cpu")

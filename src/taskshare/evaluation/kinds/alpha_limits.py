@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from taskshare import files, rounding
+from taskshare import device, files, rounding
 from taskshare.config import Network, Run
 from taskshare.data.arrays import ImageArray
 from taskshare.data.labels import task_labels
 from taskshare.errors import TaskshareError
-from taskshare.graph import LIMITS
 from taskshare.networks.build import build_for, to_input
-from taskshare.networks.inference import open_checkpoint
 
 IMAGES = 36
 PASSES = 14  # seven layers, forward and backward
@@ -26,27 +24,28 @@ IDENTITY_KEYS = ("maximum_difference", "maximum_difference_with_joined_first_lay
 EQUAL_KEYS = ("of_the_sum", "of_each_subnet")
 
 
-def measure(checkpoint: Path, prepared: Path, out: Path, wanted_device: str = "auto") -> None:
-    """Write limits.json into the folder `out`: how far a run's net, before training, is from what its limits should be.
+def measure(run: Run, prepared: Path, out: Path, wanted_device: str = "auto") -> None:
+    """Write limits.json: how far a run's net, before training, is from what its limits should be.
 
     All nets have initial weights of the run's seed and see training images. `identity` holds what
     `identity_differences` returns, `equal` what `equal_differences` does and, as `bound`, what rounding can make of it.
 
     Args:
-        checkpoint: weights.safetensors of a run with the dynamic scheme; its configuration counts, not its weights.
+        run: with the dynamic scheme.
         prepared: folder with train.npy and train.parquet, as the run was trained on.
-        out: folder for the file.
+        out: the file.
         wanted_device: `auto`, `cpu` or `cuda`.
 
     Raises:
         TaskshareError: if the run has another scheme.
     """
-    run, _, where = open_checkpoint(checkpoint, wanted_device)
     if run.network.scheme != "dynamic":
-        raise TaskshareError(f"{checkpoint}: has no connections; take a run with network.scheme: dynamic")
+        raise TaskshareError(f"{run.name}: has no connections; take a run with network.scheme: dynamic")
+    device.set_up(run.training.threads)
+    where = device.choose(wanted_device)
     images, labels = (part.to(where) for part in _batch(run, prepared))
     files.write_json(
-        out / LIMITS,
+        out,
         {
             "identity": dict(zip(IDENTITY_KEYS, identity_differences(run, images), strict=True)),
             "equal": {

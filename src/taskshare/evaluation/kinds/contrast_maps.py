@@ -1,4 +1,4 @@
-"""Response-contrast maps and co-occurrence of attributes (Fang 2017, section 2, Figure 2, reading 22)."""
+"""Response-contrast maps of attributes (Fang 2017, section 2, Figure 2, reading 22)."""
 
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from taskshare.config import Run
 from taskshare.data.arrays import ImageArray
 from taskshare.data.labels import has_both_labels, task_labels
 from taskshare.errors import TaskshareError
-from taskshare.graph import COOCCURRENCE, RESPONSE_MAPS
 from taskshare.networks.build import to_input
 from taskshare.networks.hard import HardSharing
 from taskshare.networks.inference import open_checkpoint
@@ -23,19 +22,18 @@ BLOCK = 256
 
 
 def measure(checkpoint: Path, prepared: Path, layer: int, out: Path, wanted_device: str = "auto") -> None:
-    """Write response_maps.parquet and cooccurrence.parquet of the training split into the folder `out`.
+    """Write response_maps.parquet, of the training split.
 
     The maps, layer, attribute, row, column (from 0) and contrast, are those of every label with both values among the
     training images: the mean over channels of |mean map of the positives - mean map of the negatives|. Beside the maps
-    of `layer` stand those of layer 0, the pixels in -1..1 themselves: what can be had without a net. Co-occurrence
-    is, for every pair first, second of labels, `images` with both of `total` images. Labels are the attributes of the
-    data set; those of images of classes are the run's tasks.
+    of `layer` stand those of layer 0, the pixels in -1..1 themselves: what can be had without a net. Labels are the
+    attributes of the data set; those of images of classes are the run's tasks.
 
     Args:
         checkpoint: weights.safetensors of a run with hard sharing.
         prepared: folder with train.npy and train.parquet, as the run was trained on.
         layer: 1 to 5, the convolution whose rectified (and, before layer 5, pooled) output counts.
-        out: folder for both files.
+        out: the file.
         wanted_device: `auto`, `cpu` or `cuda`.
 
     Raises:
@@ -51,10 +49,8 @@ def measure(checkpoint: Path, prepared: Path, layer: int, out: Path, wanted_devi
     tables = [
         _table(number, list(both), contrast_maps(trunk, number, images, members, where)) for number in (PIXELS, layer)
     ]
-    with files.atomic(out / RESPONSE_MAPS) as partial:
+    with files.atomic(out) as partial:
         pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
-    with files.atomic(out / COOCCURRENCE) as partial:
-        cooccurrence(labels).to_parquet(partial, index=False)
 
 
 def contrast_maps(trunk: Subnet, layer: int, images: ImageArray, labels: np.ndarray, where: torch.device) -> np.ndarray:
@@ -83,18 +79,6 @@ def contrast_maps(trunk: Subnet, layer: int, images: ImageArray, labels: np.ndar
         assert sums is not None
         positives, negatives = (sums / count[:, None]).chunk(2)
         return (positives - negatives).abs().unflatten(1, shape).mean(1).cpu().numpy()
-
-
-def cooccurrence(labels: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Return first, second, images (how many images have both) and total (how many there are), int64.
-
-    Args:
-        labels: (N,) of 1 and 0, or -1, for each name. A name with itself gives its positives.
-    """
-    positive = (np.stack(list(labels.values())) == 1).astype(np.int64)
-    pairs = pd.MultiIndex.from_product([list(labels)] * 2, names=["first", "second"])
-    counts = pd.Series((positive @ positive.T).ravel(), index=pairs, name="images")
-    return counts.reset_index().assign(total=np.int64(positive.shape[1]))
 
 
 def _labels(run: Run, table: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -10,7 +10,6 @@ import torch
 from taskshare import files
 from taskshare.data.arrays import ImageArray
 from taskshare.errors import TaskshareError
-from taskshare.graph import CONNECTIONS
 from taskshare.networks.build import to_input
 from taskshare.networks.dynamic import ParallelSubnets
 from taskshare.networks.inference import open_checkpoint
@@ -28,8 +27,8 @@ SCHEMA = {
 }
 
 
-def measure(checkpoint: Path, prepared: Path, out: Path, images: int = 512, wanted_device: str = "auto") -> None:
-    """Write connections.parquet into the folder `out`: a row for each joined layer, source and target.
+def measure(checkpoint: Path, prepared: Path, images: int, out: Path, wanted_device: str = "auto") -> None:
+    """Write connections.parquet: a row for each joined layer, source and target.
 
     `alpha` is the learned connection, 0 where there is none; `share` is alpha_ij / sum_k alpha_kj, the own connection
     among them (readings 17 and 18); `magnitude` is the mean of |h_i| over images and units, before the mix; and
@@ -38,8 +37,8 @@ def measure(checkpoint: Path, prepared: Path, out: Path, images: int = 512, want
     Args:
         checkpoint: weights.safetensors of a run with the dynamic scheme.
         prepared: folder with train.npy, as the run was trained on.
-        out: folder for the file.
         images: how many training images, spread evenly over the split, the magnitudes are taken from.
+        out: the file.
         wanted_device: `auto`, `cpu` or `cuda`.
 
     Raises:
@@ -65,7 +64,7 @@ def measure(checkpoint: Path, prepared: Path, out: Path, images: int = 512, want
                 }
             )
         )
-    with files.atomic(out / CONNECTIONS) as partial:
+    with files.atomic(out) as partial:
         pd.concat(tables, ignore_index=True).astype(SCHEMA).to_parquet(partial, index=False)
 
 

@@ -1,14 +1,22 @@
 """Maps of the shared column and of the task columns, and how alike their features are (Matsui 2019, Figure 6)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
 from taskshare.config import FeatureMaps, Params
+from taskshare.config.base import PositiveInt
+from taskshare.evaluation.claims.entries import FeaturesTest, Plan
+from taskshare.evaluation.claims.judged import Judgement
+from taskshare.evaluation.kinds import column_similarity
+from taskshare.evaluation.kinds.column_similarity import samples
+from taskshare.evaluation.kinds.kind import Kind, Net, Number, Part, Settings
+from taskshare.evaluation.published import Published
 from taskshare.evaluation.results import Results
-from taskshare.report.inline import png
+from taskshare.pictures import png
 from taskshare.statistics.feature_similarity import SHARED, explained_share, linear_cka
 
 MAPS_SHOWN = 8
@@ -17,8 +25,13 @@ TILE = 64
 GAP = 2
 
 
-@dataclass(frozen=True)
-class ColumnMaps:
+class Block(Settings):
+    """Whose last convolution is measured."""
+
+    block: PositiveInt = 1
+
+
+class ColumnMaps(Part):
     """The maps of one column in pictures, as data URIs.
 
     Attributes:
@@ -36,8 +49,7 @@ class ColumnMaps:
     example: str | None
 
 
-@dataclass(frozen=True)
-class Similarity:
+class Similarity(Part):
     """How alike the features of two columns are; a number is None where a column's maps are all constant.
 
     Attributes:
@@ -53,16 +65,15 @@ class Similarity:
 
     label: str
     between: str
-    cka: float | None
-    low: float | None
-    high: float | None
-    forward: float | None
-    backward: float | None
+    cka: Number
+    low: Number
+    high: Number
+    forward: Number
+    backward: Number
     count: int
 
 
-@dataclass(frozen=True)
-class ShownFeatureMaps:
+class FeatureMapsSummary(Part):
     """What is shown of a `feature_maps` experiment.
 
     Attributes:
@@ -79,6 +90,7 @@ class ShownFeatureMaps:
         reading: what the numbers say.
     """
 
+    kind: Literal["feature_maps"] = "feature_maps"
     run: str
     layer: str
     size: tuple[int, int]
@@ -92,40 +104,56 @@ class ShownFeatureMaps:
     reading: str
 
 
-def shown_feature_maps(params: Params, experiment: FeatureMaps, results: Results) -> ShownFeatureMaps | None:
-    """Draw the maps of the first seed and compare the columns of all seeds; None where nothing was measured."""
-    features = samples(params, experiment, results)
-    if not features:
-        return None
-    seed = next(iter(features))
-    maps, facts = results.feature_maps(experiment.run, seed), results.feature_maps_facts(experiment.run, seed)
-    assert maps is not None and facts is not None  # `samples` has read the same file
-    with_image = params.report.example_images
-    columns = [_column(source, maps, with_image) for source in features[seed]]
-    similarities = _similarities(features)
-    return ShownFeatureMaps(
-        run=experiment.run,
-        layer=str(facts["name"]),
-        size=maps[f"mean.{SHARED}"].shape[1:],
-        seed=seed,
-        seeds=list(features),
-        places=len(features[seed][SHARED]),
-        image=png(maps["image"][..., ::-1]) if with_image else None,
-        image_id=str(facts["id"]) if with_image else "",
-        columns=columns,
-        similarities=similarities,
-        reading=_reading(similarities),
-    )
+class FeatureMapsKind(Kind):
+    """Shows the maps of the first seed, and compares the columns of all seeds."""
 
+    settings = Block
+    test = "features"
 
-def samples(params: Params, experiment: FeatureMaps, results: Results) -> dict[int, dict[str, np.ndarray]]:
-    """Return the features (S, C) by seed and source, the shared column first, at places that are the same for all."""
-    found = {}
-    for job in params.jobs(experiment.run):
-        maps = results.feature_maps(job.name, job.seed)
-        if maps is not None:
-            found[job.seed] = {source: maps[f"sample.{source}"] for source in (SHARED, *job.tasks)}
-    return found
+    @staticmethod
+    def measure(net: Net, settings: Block, out: Path) -> None:
+        """Measure the feature maps of the shared column and of the task columns."""
+        from taskshare.evaluation.kinds import column_maps
+
+        checkpoint, prepared = net.need("checkpoint", "prepared")
+        column_maps.measure(checkpoint, prepared, settings.block, out, net.device)
+
+    @staticmethod
+    def summarise(
+        params: Params, name: str, experiment: FeatureMaps, results: Results, published: Published | None
+    ) -> FeatureMapsSummary | None:
+        """Return pictures of the maps, and how alike the columns are; None where nothing was measured."""
+        features = samples(params, experiment, results)
+        if not features:
+            return None
+        seed = next(iter(features))
+        maps = results.measured(FeatureMaps, experiment.run, seed)
+        assert maps is not None  # `samples` has read the same file
+        with_image = params.report.example_images
+        similarities = _similarities(features)
+        return FeatureMapsSummary(
+            run=experiment.run,
+            layer=str(maps["facts"]["name"]),
+            size=maps[f"mean.{SHARED}"].shape[1:],
+            seed=seed,
+            seeds=list(features),
+            places=len(features[seed][SHARED]),
+            image=png(maps["image"][..., ::-1]) if with_image else None,
+            image_id=str(maps["facts"]["id"]) if with_image else "",
+            columns=[_column(source, maps, with_image) for source in features[seed]],
+            similarities=similarities,
+            reading=_reading(similarities),
+        )
+
+    @staticmethod
+    def judge(params: Params, results: Results, test: FeaturesTest, plan: Plan) -> Judgement:
+        """Judge a claim by how alike task columns are to their shared column, against shared columns of two seeds."""
+        return column_similarity.judge(params, results, test, plan)
+
+    @staticmethod
+    def files(params: Params, experiment: FeatureMaps) -> list[str]:
+        """Return the measured maps."""
+        return [f"evaluation/{experiment.run}/seed*/{FeatureMaps.measurement.file}"]
 
 
 def _similarities(features: dict[int, dict[str, np.ndarray]]) -> list[Similarity]:
@@ -152,17 +180,13 @@ def _similarity(label: str, between: str, pairs: Sequence[tuple[np.ndarray, np.n
     return Similarity(
         label=label,
         between=between,
-        cka=_known(np.mean(alike)),
-        low=_known(np.min(alike)),
-        high=_known(np.max(alike)),
-        forward=_known(np.mean(forward)),
-        backward=_known(np.mean(backward)),
+        cka=float(np.mean(alike)),
+        low=float(np.min(alike)),
+        high=float(np.max(alike)),
+        forward=float(np.mean(forward)),
+        backward=float(np.mean(backward)),
         count=len(pairs),
     )
-
-
-def _known(number: np.floating) -> float | None:
-    return None if np.isnan(number) else float(number)
 
 
 def _reading(similarities: Sequence[Similarity]) -> str:
@@ -186,7 +210,7 @@ def _reading(similarities: Sequence[Similarity]) -> str:
     )
 
 
-def _column(source: str, maps: dict[str, np.ndarray], with_example: bool) -> ColumnMaps:
+def _column(source: str, maps: Mapping[str, Any], with_example: bool) -> ColumnMaps:
     variance = maps[f"sample.{source}"].var(axis=0, dtype=np.float64)
     channels = np.argsort(-variance, kind="stable")[:MAPS_SHOWN]
     return ColumnMaps(

@@ -9,12 +9,21 @@ from taskshare.config import FeatureMaps, Params
 from taskshare.evaluation.claims.entries import FeaturesTest, Plan
 from taskshare.evaluation.claims.judged import JudgedCell, Judgement, enabled_experiment, of_all
 from taskshare.evaluation.results import Results
-from taskshare.report.analyses.feature_maps import samples
 from taskshare.statistics.feature_similarity import SHARED, linear_cka
 from taskshare.statistics.intervals import Interval, student_interval
 from taskshare.statistics.verdicts import holm, side
 
 LEAST_SEEDS = 3
+
+
+def samples(params: Params, experiment: FeatureMaps, results: Results) -> dict[int, dict[str, np.ndarray]]:
+    """Return the features (S, C) by seed and source, the shared column first, at places that are the same for all."""
+    found = {}
+    for job in params.jobs(experiment.run):
+        maps = results.measured(FeatureMaps, job.name, job.seed)
+        if maps is not None:
+            found[job.seed] = {source: maps[f"sample.{source}"] for source in (SHARED, *job.tasks)}
+    return found
 
 
 def judge(params: Params, results: Results, test: FeaturesTest, plan: Plan) -> Judgement:
