@@ -86,7 +86,7 @@ def test_the_ablations_are_ready_to_be_enabled(content):
         ("scales/mini/runs", {"celeba-hard": {"dataset": "x"}}, "scales.mini.runs.celeba-hard.dataset: 'x' is not"),
         ("scales/paper/training/celeba", {"iterations": 0}, "iterations: Input should be greater than 0, not 0"),
         ("datasets/cifar10/variants/rgb", {"align": True}, "variants.rgb.align: the classes layout has no landmarks"),
-        ("datasets/cifar10/labels", ["a cat", "dog"], "datasets.cifar10.labels.0: String should match pattern"),
+        ("datasets/cifar10/labels", ["a/cat", "dog"], "datasets.cifar10.labels.0: String should match pattern"),
         ("experiments/fang2017-table4/rows/MT", "celeba-soft", "'celeba-soft' is not known; allowed: celeba-single"),
         ("experiments/fang2017-figure2/layr", 5, "layr: unknown key; allowed: enabled, kind, run, layer, groups"),
         ("experiments/fang2017-figure2/kind", "pictures", "does not match any of the expected tags: 'table', "),

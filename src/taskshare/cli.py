@@ -130,7 +130,7 @@ def prepare(
 def manifest(
     table: Annotated[Path, typer.Option(help="label table of the training split")],
     dataset: JsonOption,
-    task: Annotated[str, typer.Option(help="the task")],
+    task: Annotated[str, typer.Option(help="the task, or the name that its files have")],
     seed: Annotated[int, typer.Option(help="seed of the run")],
     out: Annotated[Path, typer.Option(help="parquet file to write")],
     sampling: Annotated[Literal["original", "resampled"], typer.Option(help="resampled or original")] = "resampled",
@@ -141,9 +141,11 @@ def manifest(
     """Draw the samples that a task trains on."""
     import pandas as pd
 
+    from taskshare.config.tasks import task_of_file
     from taskshare.data import manifests
 
     labels = _parse(config.Dataset, dataset).labels
+    task = task_of_file(task, labels)
     manifests.write(out, pd.read_parquet(table), labels, task, sampling, resampling, seed)
 
 

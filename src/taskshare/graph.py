@@ -16,6 +16,7 @@ from taskshare.config import (
     Run,
     Table,
 )
+from taskshare.config.base import file_name
 from taskshare.config.entry import Measurement
 from taskshare.devices import visible_devices
 from taskshare.errors import TaskshareError
@@ -152,7 +153,10 @@ class Graph:
     def manifests(self, run: Run) -> list[str]:
         """Return the manifest of each task that a run trains."""
         folder = f"{self.prepared(run)}/manifests"
-        return [f"{folder}/{task}-{run.sampling}-{run.resampling}-seed{run.seed}.parquet" for task in run.trained_tasks]
+        return [
+            f"{folder}/{file_name(task)}-{run.sampling}-{run.resampling}-seed{run.seed}.parquet"
+            for task in run.trained_tasks
+        ]
 
     def variants(self) -> dict[str, list[str]]:
         """Return, for each folder of prepared data that a job needs, the tasks that are trained on it."""

@@ -200,3 +200,59 @@ def test_landmarks_are_needed_only_to_align(faces: Path, tmp_path: Path) -> None
     with pytest.raises(TaskshareError, match=r"no landmarks in .* to align by; add their file, or set align: false"):
         preparation.prepare("f", FACES, faces, "path", config.Variant(size=8, align=True), tmp_path / "o", "stop", 1)
     preparation.prepare("f", FACES, faces, "path", config.Variant(size=8), tmp_path / "o", "stop", 1)
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "reading-data.md"
+
+
+def documented() -> list[list[str]]:
+    """The layout and the files of each row of the table."""
+    cells = [line.split("|")[1:3] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    return [[layout.strip(), *files.strip(" `").split("` `")] for layout, files in cells[1:]]
+
+
+@pytest.mark.parametrize("row", documented(), ids=" ".join)
+def test_every_layout_of_the_page_is_read(row: list[str], tmp_path: Path) -> None:
+    layout, *files = row
+    folder = tmp_path / "source"
+    whole = write_faces(tmp_path / "whole") if layout == "attributes" else None
+    for file in files:
+        path = folder / file
+        if whole is None:
+            write_documented_classes(folder, file)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".zip":
+            shutil.make_archive(str(path.with_suffix("")), "zip", whole, "img_align_celeba")
+        elif path.stem == "*":
+            for name in NAMES:
+                picture = cv2.imread(str(whole / "img_align_celeba" / name))
+                cv2.imwrite(str(path.parent / Path(name).with_suffix(path.suffix)), picture)
+        else:
+            shutil.copy(whole / Path(file).with_suffix(".txt").name, path.with_suffix(".txt"))
+            if path.suffix == ".csv":
+                points = (whole / "list_landmarks_align_celeba.txt").read_text().splitlines()[1].split()
+                names = {"attr": ["Smiling", "Bald"], "landmarks": points, "eval": ["partition"]}
+                kind = path.name.split("_")[1]
+                as_csv(path.with_suffix(".txt"), ["image_id", *names[kind]], skip=0 if kind == "eval" else 2)
+    if layout == "attributes":
+        assert labels_of(folder) == [SMILING, BALD]
+        return
+    catalogue = read(folder)
+    assert catalogue.bad == []
+    assert len(catalogue.table) == sum(1 for path in folder.rglob("*") if path.is_file() and path.suffix != ".csv")
+    assert set(catalogue.table["split"]) == {"train", "validation", "test"}
+
+
+def write_documented_classes(folder: Path, file: str) -> None:
+    """Files of a row: eight images of each class, or a list of them."""
+    if file == "trainLabels.csv":
+        folder.mkdir()
+        rows = [f"{number},{'cat' if number % 2 else 'dog'}" for number in range(16)]
+        (folder / file).write_text("\n".join(["id,label", *rows]))
+    for number in range(16) if "*" in file else ():
+        write_image(folder / file.replace("CLASS", "cat" if number % 2 else "dog").replace("*", str(number)), number)
+
+
+def test_the_page_names_every_layout() -> None:
+    assert len(documented()) == 10

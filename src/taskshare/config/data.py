@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from pydantic import Field, model_validator
 
 from taskshare.config.base import Label, Model, Name, PositiveInt
-from taskshare.config.tasks import JOINT_TASKS, LANDMARK_POINTS
+from taskshare.config.tasks import JOINT_TASKS, LANDMARK_POINTS, pair_of
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -60,8 +60,7 @@ class Dataset(Model):
         if self.layout == "attributes":
             allowed = [*self.labels, *JOINT_TASKS]
             return None if task in allowed else f"no task '{task}'; allowed: {', '.join(allowed)}"
-        pair = task.split(".")
-        if len(pair) == 2 and pair[0] != pair[1] and set(pair) <= set(self.labels):
+        if pair_of(task, self.labels):
             return None
         return f"no task '{task}'; allowed: FIRST.SECOND, two different classes of {', '.join(self.labels)}"
 

@@ -15,7 +15,7 @@ from taskshare.config.entry import Kind
 from taskshare.config.experiments import Experiment
 from taskshare.config.explain import explain
 from taskshare.config.network import BACKBONES, AnyNetwork, Backbone, schemes
-from taskshare.config.run import INHERITED, Run, RunEntry, RunSpec, Start, Training
+from taskshare.config.run import INHERITED, Run, RunEntry, RunSpec, Start, Training, job_name
 from taskshare.config.tuning_grid import Tuning
 
 
@@ -173,7 +173,7 @@ class Params(BaseModel):
 
     def job_names(self, run_name: str) -> list[str]:
         """Names of a run's jobs: the run itself, RUN.TASK for each task that trains alone, or RUN.GROUP."""
-        return [f"{run_name}.{part}" if part else run_name for part in self.spec(run_name).jobs]
+        return [job_name(run_name, part) for part in self.spec(run_name).jobs]
 
     def jobs(self, run_name: str) -> Iterator[Run]:
         """Resolved training jobs of a run, task by task and seed by seed."""
@@ -193,10 +193,10 @@ class Params(BaseModel):
                 beta=spec.parent.beta,
                 statistics=spec.parent.statistics,
             )
-        for job_name, tasks in zip(self.job_names(run_name), spec.jobs.values(), strict=True):
+        for name, tasks in zip(self.job_names(run_name), spec.jobs.values(), strict=True):
             for seed in self.seeds or spec.seeds or self.current.seeds:
                 yield Run(
-                    name=job_name,
+                    name=name,
                     dataset=spec.dataset,
                     layout=dataset.layout,
                     labels=dataset.labels,

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from taskshare.config.base import Model, Name, PositiveInt
+from taskshare.config.base import Model, Name, PositiveInt, file_name
 from taskshare.config.data import Split, Variant
 from taskshare.config.network import AnyNetwork
 from taskshare.config.tasks import ATTRIBUTES, JOINT_TASKS, LANDMARKS
@@ -148,6 +148,11 @@ class RunSpec(RunEntry):
         if self.each_task_alone:
             return {task: [task] for task in self.tasks}
         return self.groups or {"": self.tasks}
+
+
+def job_name(run_name: str, part: str) -> str:
+    """Return the name of a run's job: the run's own, or for a part, which is a task or a group, with that behind it."""
+    return f"{run_name}.{file_name(part)}" if part else run_name
 
 
 class Start(Model):

@@ -1,6 +1,9 @@
 """Tasks that are more than one label: five landmarks, and all attributes together (Matsui 2019, section 4)."""
 
+import itertools
 from collections.abc import Sequence
+
+from taskshare.config.base import file_name
 
 LANDMARKS, ATTRIBUTES = "landmarks", "attributes"
 LANDMARK_POINTS = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
@@ -9,6 +12,20 @@ JOINT_TASKS = (LANDMARKS, ATTRIBUTES)
 
 SELECTION_SCORES = {LANDMARKS: "detection_rate", ATTRIBUTES: "accuracy"}
 """The validation score of a joint task that selects weights; of any other task it is balanced accuracy."""
+
+
+def pair_of(task: str, classes: Sequence[str]) -> tuple[str, str] | None:
+    """Return the two classes of a task FIRST.SECOND, whose names may hold dots too; None if it is no such task."""
+    places = [place for place, letter in enumerate(task) if letter == "."]
+    pairs = [(task[:place], task[place + 1 :]) for place in places]
+    found = [pair for pair in pairs if set(pair) <= set(classes) and pair[0] != pair[1]]
+    return found[0] if len(found) == 1 else None
+
+
+def task_of_file(name: str, labels: Sequence[str]) -> str:
+    """Return the attribute or pair of classes whose files have a name (`file_name`); the name itself if none has."""
+    pairs = (".".join(pair) for pair in itertools.permutations(labels, 2))
+    return next((task for task in itertools.chain(labels, pairs) if name in (task, file_name(task))), name)
 
 
 def answers(task: str, labels: Sequence[str]) -> list[str]:

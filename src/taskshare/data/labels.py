@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from taskshare.config.tasks import pair_of
+
 
 def has_both_labels(labels: np.ndarray) -> bool:
     """Return whether 1 and 0 both occur among a task's labels, (N,): without one there is no balanced accuracy."""
@@ -25,6 +27,8 @@ def task_labels(table: pd.DataFrame, labels: Sequence[str], task: str) -> np.nda
     """
     if task in labels:
         return table[task].to_numpy(np.int8)
+    pair = pair_of(task, labels)
+    assert pair is not None  # params.yaml was validated
     classes = table["class"].to_numpy()
-    first, second = (labels.index(name) for name in task.split("."))
+    first, second = map(labels.index, pair)
     return np.where(classes == second, 1, np.where(classes == first, 0, -1)).astype(np.int8)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from taskshare.config import SPLITS, Entry, Params, Run
-from taskshare.config.tasks import answers
+from taskshare.config.tasks import answers, pair_of
 from taskshare.evaluation.names import by_paper
 from taskshare.evaluation.published import KnownSource
 from taskshare.evaluation.results import Results
@@ -144,10 +144,10 @@ def _users(params: Params, jobs: set[str]) -> list[str]:
 def _rates(tasks: Iterable[str], positives: dict[str, int], images: int) -> list[TaskRate]:
     rates = []
     for task in dict.fromkeys(tasks):
-        first, _, second = task.partition(".")
         if task in positives:
             rates.append(TaskRate(task, positives[task], images - positives[task]))
-        elif first in positives and second in positives:
+        elif pair := pair_of(task, list(positives)):
+            first, second = pair
             rates.append(TaskRate(task, positives[second], positives[first]))
     return rates
 

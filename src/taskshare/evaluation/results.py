@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from taskshare import files
 from taskshare.config import Entry, Metric, Params, Run, Selection, Split
+from taskshare.config.run import job_name
 from taskshare.config.tasks import task_of_answer
 from taskshare.errors import TaskshareError
 from taskshare.graph import LANDMARKS_FILE, METRICS, SCORES
@@ -123,7 +124,7 @@ def jobs_of_columns(params: Params, run_names: Sequence[str], columns: Iterable[
             for part, tasks in spec.jobs.items():
                 answered = task in tasks or task_of_answer(task, tasks, params.datasets[spec.dataset].labels)
                 if column not in found and answered and (not group or not spec.groups or part == group):
-                    name = f"{run_name}.{part}" if part else run_name
+                    name = job_name(run_name, part)
                     found[column] = [job for job in jobs if job.name == name]
     return found
 
