@@ -89,6 +89,7 @@ localrules:
     constant,
     contact_sheet,
     download,
+    findings,
     manifest,
     report,
     summary,

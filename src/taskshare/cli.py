@@ -271,20 +271,34 @@ def predict(
 
 
 @verb
-def report(
+def findings(
     results: Annotated[Path | None, typer.Option(help="folder of a scale's results")] = None,
-    out: Annotated[Path | None, typer.Option(help="HTML file to write")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write")] = None,
     params: ParamsOption = Path("params.yaml"),
     overrides: SetOption = [],  # noqa: B006
-    templates: Annotated[Path, typer.Option(help="folder with templates and published numbers")] = Path("reports"),
+    reports: Annotated[Path, typer.Option(help="folder of published numbers, claims and the plan")] = Path("reports"),
 ) -> None:
-    """Render the comparison report from whatever results there are."""
-    from taskshare.report.render import render
+    """Write all that the report shows, from whatever results there are, into one JSON file."""
+    from taskshare.evaluation import findings as found
 
-    # Raw data need not be here: a report can be rendered from results alone.
+    # Raw data need not be here: results alone are enough.
     loaded = config.load(params, _overrides(overrides), check_sources=False)
     results = results or Path("results") / loaded.scale
-    render(loaded, results, templates, out or results / "report" / "report.html")
+    found.write(found.find(loaded, results, reports), out or results / "findings.json")
+
+
+@verb
+def report(
+    findings: Annotated[Path, typer.Option(help="findings.json of a scale, in its folder of results")],
+    out: Annotated[Path | None, typer.Option(help="HTML file to write")] = None,
+    templates: Annotated[Path, typer.Option(help="folder of templates")] = Path("reports/templates"),
+) -> None:
+    """Draw the comparison report from the findings of a scale."""
+    from taskshare.evaluation import findings as found
+    from taskshare.report.render import render
+
+    results = findings.parent
+    render(found.read(findings), results, templates, out or results / "report" / "report.html")
 
 
 @verb

@@ -13,6 +13,7 @@ import yaml
 
 from taskshare import config, seeds
 from taskshare.config.tasks import ATTRIBUTES, LANDMARKS, answers
+from taskshare.evaluation import findings
 from taskshare.report.render import render
 
 from . import joint_results
@@ -247,8 +248,15 @@ def full_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def full_page(full_results: Path) -> Path:
     """The report of `full_results`, where the workflow puts it."""
     out = full_results / "report" / "report.html"
-    render(load_params(), full_results, REPORTS, out)
+    make_report(load_params(), full_results, out)
     return out
+
+
+def make_report(params: config.Params, results: Path, out: Path) -> None:
+    """Write findings, read them and draw the report, as the workflow does."""
+    path = out.with_suffix(".json")
+    findings.write(findings.find(params, results, REPORTS), path)
+    render(findings.read(path), results, REPORTS / "templates", out)
 
 
 @pytest.fixture
@@ -257,7 +265,7 @@ def make_page(tmp_path: Path) -> Callable[[config.Params, Path], str]:
 
     def make(params: config.Params, results: Path) -> str:
         out = tmp_path / "report.html"
-        render(params, results, REPORTS, out)
+        make_report(params, results, out)
         return out.read_text(encoding="utf-8")
 
     return make

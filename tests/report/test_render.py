@@ -10,11 +10,11 @@ import pytest
 
 from taskshare import config
 from taskshare.errors import TaskshareError
-from taskshare.evaluation import data_facts, provenance
+from taskshare.evaluation import data_facts, provenance, training_curves
 from taskshare.evaluation.results import Results
 from taskshare.report import figures, render
 
-from .conftest import REPORTS, fill, load_params, write_data, write_json, write_parquet
+from .conftest import fill, load_params, make_report, write_data, write_json, write_parquet
 
 
 def test_full_report_is_small_and_needs_nothing_outside(full_page):
@@ -36,7 +36,7 @@ def test_no_id_occurs_twice_and_references_have_targets(full_page):
 
 def test_same_inputs_give_the_same_bytes(full_results, full_page):
     again = full_page.with_name("again.html")
-    render.render(load_params(), full_results, REPORTS, again)
+    make_report(load_params(), full_results, again)
     assert again.read_bytes() == full_page.read_bytes()
 
 
@@ -136,10 +136,10 @@ def test_the_ablations_read_well_without_published_numbers(tmp_path, make_page):
 def test_curves_of_rows_recorded_at_other_steps_stand_in_one_picture(params, tmp_path):
     fill(tmp_path, params, "celeba-single-recorded", "celeba-hard")
     table = config.Table(rows={"ST": "celeba-single-recorded", "MT": "celeba-hard"}, columns=["Smiling"])
-    drawn = figures.curves(params, "own", table, {"Smiling": "Smiling"}, Results(tmp_path))
-    assert len(drawn.pictures) == 1
-    assert "for ST, MT" in drawn.pictures[0]
-    assert [entry.label for entry in drawn.legend] == ["ST", "MT"]
+    found = training_curves.curves(params, "own", table, {"Smiling": "Smiling"}, Results(tmp_path))
+    [picture] = figures.curve_pictures(found)
+    assert "for ST, MT" in picture
+    assert [entry.label for entry in figures.legend(found)] == ["ST", "MT"]
 
 
 def test_two_dozen_rows_look_different():

@@ -7,12 +7,11 @@ import pytest
 
 from taskshare import config
 from taskshare.config.tasks import LANDMARK_POINTS
-from taskshare.evaluation import provenance
+from taskshare.evaluation import provenance, training_curves
 from taskshare.evaluation.results import Results
 from taskshare.report import figures
-from taskshare.report.render import render
 
-from .conftest import REPORTS, fill, load_params
+from .conftest import fill, load_params, make_report
 
 DETECTION = "matsui2019-table2"
 ACCURACY = "matsui2019-table3"
@@ -47,7 +46,7 @@ def joint(tmp_path_factory):
 @pytest.fixture(scope="module")
 def joint_page(joint):
     out = joint / "report" / "report.html"
-    render(only(load_params(), "matsui2019"), joint, REPORTS, out)
+    make_report(only(load_params(), "matsui2019"), joint, out)
     return out.read_text(encoding="utf-8")
 
 
@@ -135,12 +134,12 @@ def test_curves_are_those_of_the_joint_tasks(joint, params):
     shown = {name: params.experiments[name] for name in (DETECTION, ACCURACY)}
     columns = {name: {column: column for column in experiment.columns} for name, experiment in shown.items()}
     columns[ACCURACY] = {"Bald": "Bald", "Young": "Young"}
-    landmarks, attributes = figures.all_curves(params, shown, columns, Results(joint), set())
+    landmarks, attributes = training_curves.all_curves(params, shown, columns, Results(joint), set())
     for drawn, task, validation in (
         (landmarks, "landmarks", "Detection rate"),
         (attributes, "attributes", "Mean accuracy"),
     ):
-        [picture] = drawn.pictures
+        [picture] = figures.curve_pictures(drawn)
         assert f"Training curves of {task}: training loss, training error (%), validation (%)" in picture
         assert "for Separation, Baseline" in picture, "a separation net does not go on with a trained one"
         assert (drawn.validation, drawn.left_out) == (validation, [])
@@ -149,7 +148,7 @@ def test_curves_are_those_of_the_joint_tasks(joint, params):
 def test_tables_with_the_same_curves_share_them(joint, params):
     twice = {"first": params.experiments[DETECTION], "second": params.experiments[DETECTION]}
     columns = {"first": {"nose": "Nose"}, "second": {"lefteye": "Left eye"}}
-    [drawn] = figures.all_curves(params, twice, columns, Results(joint), set())
+    [drawn] = training_curves.all_curves(params, twice, columns, Results(joint), set())
     assert drawn.experiments == ["first", "second"]
 
 

@@ -94,3 +94,31 @@ use rule measure as measure_alone with:
     wildcard_constraints:
         kind=graph.measured_kinds(alone=True),
     threads: workflow.cores
+
+
+# Every result -> the one file that the report shows.
+rule findings:
+    input:
+        results=graph.report_inputs(),
+        params=f"{graph.results}/params.json",
+        reports=[
+            local(str(path)) for path in sorted((project / "reports").rglob("*.yaml"))
+        ],
+        code=[
+            local(str(path))
+            for package in ("evaluation", "statistics")
+            for path in sorted((project / "src/taskshare" / package).rglob("*.py"))
+        ]
+        + [local(str(project / "src/taskshare/networks/plan.py"))],
+    output:
+        f"{graph.results}/findings.json",
+    log:
+        f"{graph.results}/logs/evaluation/findings.log",
+    conda:
+        "../envs/taskshare.yaml"
+    params:
+        results=lambda wildcards, input: str(Path(input.params).parent),
+        reports=str(project / "reports"),
+    shell:
+        "python -m taskshare findings --params {input.params:q} --results {params.results:q}"
+        " --reports {params.reports:q} --out {output:q} > {log:q} 2>&1"

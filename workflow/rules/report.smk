@@ -1,4 +1,4 @@
-# Every result -> one HTML file.
+# Findings -> one HTML file, and what DVC shows.
 
 
 rule parameters:
@@ -45,19 +45,15 @@ rule summary:
 
 rule report:
     input:
-        results=graph.report_inputs(),
-        params=f"{graph.results}/params.json",
+        findings=f"{graph.results}/findings.json",
         templates=[
             local(str(path))
-            for path in sorted((project / "reports").rglob("*"))
-            if path.suffix in (".j2", ".yaml", ".css")
+            for path in sorted((project / "reports/templates").glob("*"))
         ],
         code=[
             local(str(path))
-            for phase in ("evaluation", "report")
-            for path in sorted((project / "src/taskshare" / phase).rglob("*.py"))
-        ]
-        + [local(str(project / "src/taskshare/networks/plan.py"))],
+            for path in sorted((project / "src/taskshare/report").rglob("*.py"))
+        ],
     output:
         f"{graph.results}/report/report.html",
     log:
@@ -65,8 +61,7 @@ rule report:
     conda:
         "../envs/taskshare.yaml"
     params:
-        results=lambda wildcards, input: str(Path(input.params).parent),
-        templates=str(project / "reports"),
+        templates=str(project / "reports/templates"),
     shell:
-        "python -m taskshare report --params {input.params:q} --results {params.results:q} --out {output:q}"
+        "python -m taskshare report --findings {input.findings:q} --out {output:q}"
         " --templates {params.templates:q} > {log:q} 2>&1"

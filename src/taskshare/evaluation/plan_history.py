@@ -1,9 +1,11 @@
 """Whether a plan was there before the runs that it judges: what git knows of the file."""
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 Age = Literal["planned", "changed", "unplanned", "unknown"]
 
@@ -13,16 +15,17 @@ class PlanHistory:
     """The commits of a plan.
 
     Attributes:
-        repository: the folder that the plan lies in.
         commits: those that changed the plan, the last one first.
         date: of the last one, as YYYY-MM-DD.
         modified: whether the file differs from it.
+        repository: the folder that the plan lies in.
     """
 
-    repository: Path
     commits: list[str]
     date: str
     modified: bool
+    # No place of this machine is part of a result.
+    repository: Annotated[Path, Field(exclude=True)] = field(default=Path(), compare=False)
 
     def age(self, provenance: dict[str, Any] | None) -> Age:
         """Return how old the plan is for a run.
@@ -50,7 +53,7 @@ def plan_history(plan: Path) -> PlanHistory | None:
         return None
     commits = [line.split()[0] for line in lines]
     modified = bool(_git(folder, "status", "--porcelain", "--", plan.name))
-    return PlanHistory(folder, commits, lines[0].split()[1], modified)
+    return PlanHistory(commits, lines[0].split()[1], modified, folder)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from taskshare.config import Connections, Entry, Params, Table
 from taskshare.evaluation import tables
+from taskshare.evaluation.final_alpha import Transfer, transfer
 from taskshare.evaluation.kinds.analysis import Analysis, analyses
 from taskshare.evaluation.names import Group, by_paper
 from taskshare.evaluation.published import Published, published_tables
 from taskshare.evaluation.results import Results
-from taskshare.report import figures
+from taskshare.evaluation.training_curves import Curves, all_curves
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class Section:
 
     group: Group[str]
     tables: list[tables.ComparisonTable]
-    curves: list[figures.Curves]
-    transfers: list[figures.Transfer]
+    curves: list[Curves]
+    transfers: list[Transfer]
     analyses: list[Analysis]
 
     @property
@@ -63,9 +64,9 @@ def sections(
     printed = published_tables(published)
     folded = {name for name, item in printed.items() if item.fold_curves}
     labels = {name: table.columns for name, table in compared.items()}
-    curves = figures.all_curves(params, shown, labels, results, folded)
+    curves = all_curves(params, shown, labels, results, folded)
     connected = dict.fromkeys(item.run for item in connections.values())
-    transfers = {run: heat for run in connected if (heat := figures.transfer(params, run, results))}
+    transfers = {run: heat for run in connected if (heat := transfer(params, run, results))}
     measured = analyses(params, results, published)
     found = []
     for group in by_paper(params.enabled(Entry), str):
