@@ -334,7 +334,7 @@ def test_the_jobs_are_those_that_snakemake_lists(tmp_path):
         "training": ["train"],
         "evaluation": ["evaluate", "evaluate_landmarks"],
         "analyses": ["contact_sheet", "constant", "measure", "measure_alone"],
-        "report": ["parameters", "summary", "report"],
+        "report": ["parameters", "findings", "summary", "report"],
     }
     plan = make(load(device="auto"), tmp_path, "cpu")
     planned = Counter(job.phase for job in plan.jobs)

@@ -407,9 +407,14 @@ def check(params: ParamsOption = Path("params.yaml"), overrides: SetOption = [])
 @verb
 def schema(
     page: Annotated[bool, typer.Option("--page", help="as the page docs/configuration.md instead")] = False,
+    findings: Annotated[bool, typer.Option("--findings", help="of findings.json instead")] = False,
 ) -> None:
-    """Print the JSON schema of params.yaml, as kept in workflow/params.schema.json."""
-    if page:
+    """Print the JSON schema of params.yaml or of findings.json, as kept in workflow/."""
+    if findings:
+        from taskshare.evaluation.findings import json_schema
+
+        print(json_schema(), end="")
+    elif page:
         from taskshare.config.page import reference_page
 
         print(reference_page(), end="")

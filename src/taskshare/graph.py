@@ -243,6 +243,7 @@ class Graph:
         return [
             *self.report_inputs(),
             *(f"{self.results}/training/{key}/{name}" for key in self.jobs for name in (WEIGHTS, OTHER_WEIGHTS)),
+            f"{self.results}/findings.json",
             *self.summary_files(),
         ]
 

@@ -211,7 +211,7 @@ def test_an_experiment_with_another_seed_trains_that_seed_and_nothing_else(exper
     assert set(before) < set(after)
     made = {path for path in after if after[path] != before.get(path)}
     of_all_seeds = {path for path in made if "seed2" not in path}
-    assert {path.split("/")[2] for path in of_all_seeds} == {"report", "params.json"}
+    assert {path.split("/")[2] for path in of_all_seeds} == {"report", "params.json", "findings.json"}
     expected = {f"results/tiny/training/{job}/weights.safetensors" for job in graph_of(repository).jobs}
     assert {path for path in made if path.endswith("/weights.safetensors")} == expected
 

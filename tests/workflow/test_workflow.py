@@ -122,12 +122,30 @@ def test_a_copy_with_other_time_stamps_does_nothing(finished, tmp_path):
 def test_a_changed_learning_rate_reruns_only_what_depends_on_it(finished):
     planned = planned_with_other_rate(finished[0], "celeba-hard")
     measured = {"evaluate": 1, "measure": 1}
-    assert planned == {"train": 1, **measured, "parameters": 1, "summary": 1, "report": 1, "all": 1, "total": 7}
+    assert planned == {
+        "train": 1,
+        **measured,
+        "parameters": 1,
+        "findings": 1,
+        "summary": 1,
+        "report": 1,
+        "all": 1,
+        "total": 8,
+    }
 
 
 def test_a_changed_parent_reruns_its_children_and_what_is_measured_of_them(finished):
     planned = planned_with_other_rate(finished[0], "celeba-dynamic-six")
-    assert planned == {"train": 2, "evaluate": 2, "parameters": 1, "summary": 1, "report": 1, "all": 1, "total": 8}
+    assert planned == {
+        "train": 2,
+        "evaluate": 2,
+        "parameters": 1,
+        "findings": 1,
+        "summary": 1,
+        "report": 1,
+        "all": 1,
+        "total": 9,
+    }
 
 
 def test_a_task_that_joined_left_the_others_scores_as_they_were(finished):

@@ -1,5 +1,6 @@
 """The one file in which evaluation ends: all that the report shows, and nothing that it would have to compute."""
 
+import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -162,6 +163,11 @@ def find(params: Params, root: Path, reports: Path) -> Findings:
         jobs=jobs,
         versions=versions,
     )
+
+
+def json_schema() -> str:
+    """Return the JSON schema of findings.json as indented JSON, made from the models."""
+    return json.dumps(Findings.model_json_schema(mode="serialization"), indent=1) + "\n"
 
 
 def write(findings: Findings, path: Path) -> None:

@@ -1,0 +1,97 @@
+"""The one file between evaluation and the report: valid JSON, whole, and all that the page shows."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from taskshare.errors import TaskshareError
+from taskshare.evaluation import findings
+from taskshare.evaluation.findings import Findings
+
+from .conftest import REPORTS, load_params
+
+
+@pytest.fixture(scope="module")
+def found(full_results: Path) -> Findings:
+    return findings.find(load_params(), full_results, REPORTS)
+
+
+@pytest.fixture(scope="module")
+def path(found: Findings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("findings") / "findings.json"
+    findings.write(found, file)
+    return file
+
+
+def numbers(content: object) -> Iterator[float]:
+    """Every number of a JSON value; shares in percent too, the ends of intervals, and simple differences."""
+    if isinstance(content, dict):
+        mean, half_width = content.get("mean"), content.get("half_width")
+        if isinstance(mean, float) and isinstance(half_width, float):
+            yield from (mean - half_width, mean + half_width)
+        if isinstance(content.get("ours"), dict) and content.get("paper") is not None:
+            yield content["ours"]["mean"] - content["paper"]
+        if isinstance(content.get("within"), float) and isinstance(content.get("between"), float):
+            yield content["within"] - content["between"]
+        if isinstance(content.get("negatives"), int) and content.get("positives") is not None:
+            counts = content["positives"], content["negatives"]
+            yield 100 * min(counts) / max(sum(counts), 1)
+        for value in content.values():
+            yield from numbers(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from numbers(value)
+    elif isinstance(content, int | float):
+        yield from (content, 100 * content)
+
+
+def test_what_is_written_is_read_again(found: Findings, path: Path) -> None:
+    assert findings.read(path) == found
+
+
+def test_it_is_json_without_a_place_or_time_of_this_machine(path: Path, full_results: Path) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    text = path.read_text(encoding="utf-8")
+    json.loads(text, parse_constant=refuse)
+    assert str(full_results) not in text
+    assert str(REPORTS.resolve()) not in text
+
+
+def test_the_same_results_give_the_same_bytes(path: Path, full_results: Path, tmp_path: Path) -> None:
+    findings.write(findings.find(load_params(), full_results, REPORTS), tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
+
+
+def test_every_number_of_the_page_is_in_the_file(path: Path, full_page: Path) -> None:
+    known = {plain(value) for value in numbers(json.loads(path.read_text()))}
+    # But a ratio of two numbers of one seed.
+    marks = re.findall(r'data-row="([^"]*)"[^>]* data-value="([^"]+)"', full_page.read_text(encoding="utf-8"))
+    shown = {plain(value) for row, value in marks if not row.endswith("-ratio")}
+    assert len(shown) > 2000
+    assert sorted(shown - known) == []
+
+
+def plain(value: float | str) -> str:
+    return f"{float(value) + 0.0:.4f}".replace("-0.0000", "0.0000")
+
+
+def test_the_schema_is_that_of_the_models() -> None:
+    kept = (REPORTS.parent / "workflow" / "findings.schema.json").read_text(encoding="utf-8")
+    assert kept == findings.json_schema(), "taskshare schema --findings > workflow/findings.schema.json"
+
+
+def test_a_missing_file_and_one_of_another_version_are_told(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(TaskshareError, match=r"gone\.json: no such file; call `taskshare findings` first"):
+        findings.read(tmp_path / "gone.json")
+    content = json.loads(path.read_text())
+    del content["claims"]
+    (tmp_path / "old.json").write_text(json.dumps(content))
+    with pytest.raises(
+        TaskshareError, match=r"old\.json: not of this version \(claims: .*call `taskshare findings` again"
+    ):
+        findings.read(tmp_path / "old.json")
