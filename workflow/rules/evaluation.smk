@@ -101,6 +101,7 @@ rule findings:
     input:
         results=graph.report_inputs(),
         params=f"{graph.results}/params.json",
+        plan=local(str(project / "reports/plan.yaml")),
         reports=[
             local(str(path)) for path in sorted((project / "reports").rglob("*.yaml"))
         ],
@@ -118,7 +119,7 @@ rule findings:
         "../envs/taskshare.yaml"
     params:
         results=lambda wildcards, input: str(Path(input.params).parent),
-        reports=str(project / "reports"),
+        reports=lambda wildcards, input: str(Path(input.plan).parent),
     shell:
         "python -m taskshare findings --params {input.params:q} --results {params.results:q}"
         " --reports {params.reports:q} --out {output:q} > {log:q} 2>&1"

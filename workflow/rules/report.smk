@@ -61,7 +61,7 @@ rule report:
     conda:
         "../envs/taskshare.yaml"
     params:
-        templates=str(project / "reports/templates"),
+        templates=lambda wildcards, input: str(Path(input.templates[0]).parent),
     shell:
         "python -m taskshare report --findings {input.findings:q} --out {output:q}"
         " --templates {params.templates:q} > {log:q} 2>&1"
