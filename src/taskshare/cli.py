@@ -73,13 +73,13 @@ def synthesise(
     workers: Annotated[int, typer.Option(help="processes")] = 1,
 ) -> None:
     """Draw the demonstration data: faces in CelebA's layout, or digits in CIFAR-10's."""
-    from taskshare.data.demo import archives
+    from taskshare.demo import generated_sources
 
     counts = _parse(config.Synthetic, sizes)
     if dataset == "celeba":
-        archives.write_celeba(out, counts.train, counts.validation, counts.test, seed, workers)
+        generated_sources.write_celeba(out, counts.train, counts.validation, counts.test, seed, workers)
     else:
-        archives.write_cifar10(out, seed, counts.digit_copies)
+        generated_sources.write_cifar10(out, seed, counts.digit_copies)
 
 
 @verb

@@ -11,10 +11,10 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import balanced_accuracy_score
 
 from taskshare import seeds
-from taskshare.data.demo import archives, digits
-from taskshare.data.demo.attributes import ATTRIBUTES, CORRELATIONS, POSITIVE_RATES, sample_attributes
-from taskshare.data.demo.canvas import Pose
-from taskshare.data.demo.faces import draw_face
+from taskshare.demo import digits, generated_sources
+from taskshare.demo.attributes import ATTRIBUTES, CORRELATIONS, POSITIVE_RATES, sample_attributes
+from taskshare.demo.canvas import Pose
+from taskshare.demo.faces import draw_face
 from taskshare.errors import TaskshareError
 
 FANG_TASKS = ("Goatee", "Heavy_Makeup", "High_Cheekbones", "No_Beard", "Sideburns", "Smiling", "Wearing_Lipstick")
@@ -133,7 +133,7 @@ def test_pictures_of_one_person_share_their_skin() -> None:
 
 def test_celeba_archive_has_the_official_layout(tmp_path: Path) -> None:
     path = tmp_path / "celeba.tar"
-    archives.write_celeba(path, train=24, validation=10, test=6, seed=5, workers=1)
+    generated_sources.write_celeba(path, train=24, validation=10, test=6, seed=5, workers=1)
     with tarfile.open(path) as archive:
         content = {entry.name: archive.extractfile(entry).read() for entry in archive}
         entries = archive.getmembers()
@@ -165,7 +165,7 @@ def test_celeba_archive_has_the_official_layout(tmp_path: Path) -> None:
 
 def test_celeba_bytes_depend_on_the_seed_and_not_on_the_workers(tmp_path: Path) -> None:
     def written(name: str, seed: int, workers: int) -> bytes:
-        archives.write_celeba(tmp_path / name, train=20, validation=4, test=4, seed=seed, workers=workers)
+        generated_sources.write_celeba(tmp_path / name, train=20, validation=4, test=4, seed=seed, workers=workers)
         return (tmp_path / name).read_bytes()
 
     alone = written("alone.tar", 5, 1)
@@ -175,7 +175,7 @@ def test_celeba_bytes_depend_on_the_seed_and_not_on_the_workers(tmp_path: Path) 
 
 def test_digits_stand_in_for_cifar10(tmp_path: Path) -> None:
     for name in ("first.tar", "second.tar"):
-        archives.write_cifar10(tmp_path / name, seed=5, copies=1)
+        generated_sources.write_cifar10(tmp_path / name, seed=5, copies=1)
     assert (tmp_path / "first.tar").read_bytes() == (tmp_path / "second.tar").read_bytes()
     with tarfile.open(tmp_path / "first.tar") as archive:
         names = archive.getnames()
@@ -196,7 +196,7 @@ def test_no_digit_lies_in_both_splits() -> None:
 
 def test_counts_below_one_are_refused_and_leave_no_file(tmp_path: Path) -> None:
     with pytest.raises(TaskshareError, match="validation 0"):
-        archives.write_celeba(tmp_path / "celeba.tar", train=5, validation=0, test=5, seed=1)
+        generated_sources.write_celeba(tmp_path / "celeba.tar", train=5, validation=0, test=5, seed=1)
     with pytest.raises(TaskshareError, match="0 copies"):
-        archives.write_cifar10(tmp_path / "cifar10.tar", seed=1, copies=0)
+        generated_sources.write_cifar10(tmp_path / "cifar10.tar", seed=1, copies=0)
     assert not list(tmp_path.iterdir())

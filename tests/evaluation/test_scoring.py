@@ -13,9 +13,9 @@ from sklearn.metrics import balanced_accuracy_score
 from taskshare import config
 from taskshare.data import manifests
 from taskshare.data.arrays import ImageArrayWriter
-from taskshare.data.demo.archives import write_celeba
-from taskshare.data.demo.attributes import ATTRIBUTES
 from taskshare.data.prepare import prepare
+from taskshare.demo.attributes import ATTRIBUTES
+from taskshare.demo.generated_sources import write_celeba
 from taskshare.errors import TaskshareError
 from taskshare.evaluation import outside, scoring
 from taskshare.networks import weights

@@ -17,7 +17,7 @@ from taskshare.evaluation.published import (
     load_deviations,
     load_published,
 )
-from taskshare.networks.plan import KERNEL, layer_plan
+from taskshare.networks.shapes import KERNEL, layer_plan
 
 from .conftest import REPORTS, load_params
 

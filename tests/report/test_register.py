@@ -8,7 +8,7 @@ from pydantic import BaseModel, TypeAdapter, create_model
 
 from taskshare import config
 from taskshare.config.tasks import LANDMARK_POINTS, answers
-from taskshare.data.demo.attributes import ATTRIBUTES, POSITIVE_RATES
+from taskshare.demo.attributes import ATTRIBUTES, POSITIVE_RATES
 from taskshare.errors import TaskshareError
 from taskshare.evaluation.published import PublishedChanges, PublishedTable, load_deviations, load_published
 

@@ -10,7 +10,7 @@ import pytest
 
 from taskshare import config
 from taskshare.errors import TaskshareError
-from taskshare.evaluation import data_facts, provenance, training_curves
+from taskshare.evaluation import data_facts, job_rows, training_curves
 from taskshare.evaluation.results import Results
 from taskshare.report import figures, render
 
@@ -98,7 +98,7 @@ def test_provenance_names_parents_and_whether_their_weights_are_untouched(params
 def test_a_rows_nets_are_those_that_fill_its_columns(params, tmp_path):
     fill(tmp_path, params, "celeba-single", "celeba-single-young")
     second = params.experiments["fang2017-table2"]
-    row = provenance.run_summaries(params, second, second.columns, Results(tmp_path))[0]
+    row = job_rows.run_summaries(params, second, second.columns, Results(tmp_path))[0]
     assert row.runs == ["celeba-single", "celeba-single-young"]
     assert row.nets == 4, "NoBeard's net stands in three columns; Goatee's in none"
     assert row.parameters == 4 * 123456
@@ -107,7 +107,7 @@ def test_a_rows_nets_are_those_that_fill_its_columns(params, tmp_path):
 
 def test_test_images_are_counted_once_a_task(params, tmp_path):
     fill(tmp_path, params, "celeba-hard-pairs", "celeba-hard-pairs-original")
-    counts = provenance.test_counts(params, Results(tmp_path))
+    counts = job_rows.test_counts(params, Results(tmp_path))
     assert [item.task for item in counts["celeba"]] == ["Bald", "Wearing_Hat", "Mustache", "Goatee"]
     assert {item.positives + item.negatives for item in counts["celeba"]} == {400}
     assert counts["cifar10"] == []

@@ -7,7 +7,7 @@ import pytest
 
 from taskshare import config
 from taskshare.config.tasks import LANDMARK_POINTS
-from taskshare.evaluation import provenance, training_curves
+from taskshare.evaluation import job_rows, training_curves
 from taskshare.evaluation.results import Results
 from taskshare.report import figures
 
@@ -153,7 +153,7 @@ def test_tables_with_the_same_curves_share_them(joint, params):
 
 
 def test_landmarks_have_test_images_but_no_positives(joint, params):
-    counts = {item.task: item for item in provenance.test_counts(params, Results(joint))["celeba"]}
+    counts = {item.task: item for item in job_rows.test_counts(params, Results(joint))["celeba"]}
     assert (counts["left eye"].images, counts["left eye"].positives) == (400, None)
     assert counts["Bald"].positives + counts["Bald"].negatives == counts["Bald"].images == 400
 

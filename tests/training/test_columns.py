@@ -8,7 +8,7 @@ from torch import nn
 
 from taskshare import config
 from taskshare.networks.build import build_vgg, count_parameters
-from taskshare.networks.plan import layer_plan
+from taskshare.networks.shapes import layer_plan
 
 LABELS = ["Bald", "Smiling", "Young"]
 TASKS = ["landmarks", "attributes"]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 import yaml
 
-from taskshare.data.demo import archives
+from taskshare.demo import generated_sources
 
 from .conftest import Workspace
 
@@ -53,7 +53,7 @@ def content(folder):
 def archive(tmp_path_factory):
     """Twenty faces in an archive with the same odd name."""
     path = tmp_path_factory.mktemp(NAME) / f"{NAME}.tar"
-    archives.write_celeba(path, 12, 4, 4, seed=0)
+    generated_sources.write_celeba(path, 12, 4, 4, seed=0)
     return path
 
 

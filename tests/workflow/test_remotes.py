@@ -11,7 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from taskshare.data.demo import archives
+from taskshare.demo import generated_sources
 
 from .conftest import tiny_params
 from .ssh_server import missing_program, ssh_server
@@ -31,8 +31,8 @@ def sha256(path):
 def published(tmp_path_factory):
     """A folder with an archive of faces, and one that has replaced it."""
     folder = tmp_path_factory.mktemp("published")
-    archives.write_celeba(folder / "faces.tar", 60, 20, 20, seed=0, workers=1)
-    archives.write_celeba(folder / "newer.tar", 61, 20, 20, seed=1, workers=1)
+    generated_sources.write_celeba(folder / "faces.tar", 60, 20, 20, seed=0, workers=1)
+    generated_sources.write_celeba(folder / "newer.tar", 61, 20, 20, seed=1, workers=1)
     return folder
 
 

@@ -110,7 +110,7 @@ rule findings:
             for package in ("evaluation", "statistics")
             for path in sorted((project / "src/taskshare" / package).rglob("*.py"))
         ]
-        + [local(str(project / "src/taskshare/networks/plan.py"))],
+        + [local(str(project / "src/taskshare/networks/shapes.py"))],
     output:
         f"{graph.results}/findings.json",
     log:

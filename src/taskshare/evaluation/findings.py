@@ -13,9 +13,9 @@ from taskshare.evaluation.answers import Answers
 from taskshare.evaluation.claims import JudgedClaim, Plan
 from taskshare.evaluation.data_facts import DataFacts, data_facts
 from taskshare.evaluation.disclosure import Disclosure, disclosures
+from taskshare.evaluation.job_rows import JobRow, RunSummary, TestCounts, job_rows, run_summaries, test_counts
 from taskshare.evaluation.names import Paper
 from taskshare.evaluation.plan_history import PlanHistory, plan_history
-from taskshare.evaluation.provenance import JobRow, RunSummary, TestCounts, job_rows, run_summaries, test_counts
 from taskshare.evaluation.published import (
     Contradiction,
     Deviation,

@@ -10,8 +10,8 @@ from taskshare import config, seeds
 from taskshare.networks import scheme
 from taskshare.networks.dynamic import ParallelSubnets
 from taskshare.networks.incremental import IncrementalMultiTask
-from taskshare.networks.plan import output_count
 from taskshare.networks.separation import Separation
+from taskshare.networks.shapes import output_count
 from taskshare.networks.subnet import Subnet
 from taskshare.networks.vgg import HardVgg
 

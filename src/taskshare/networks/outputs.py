@@ -7,7 +7,7 @@ from torch import Tensor
 
 from taskshare.config.run import Run
 from taskshare.config.tasks import LANDMARK_POINTS, LANDMARKS, answers
-from taskshare.networks.plan import output_count
+from taskshare.networks.shapes import output_count
 
 
 def slices(tasks: Sequence[str], labels: Sequence[str]) -> Iterator[tuple[str, slice]]:

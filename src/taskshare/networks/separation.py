@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from taskshare import config
-from taskshare.networks.plan import KERNEL, Convolution, layer_plan
+from taskshare.networks.shapes import KERNEL, Convolution, layer_plan
 from taskshare.networks.subnet import initialise, uninitialised, with_own_gradient
 from taskshare.networks.vgg import GAINS, Head, convolutions, first_layer
 

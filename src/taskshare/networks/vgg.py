@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from taskshare import config
-from taskshare.networks.plan import head_inputs
+from taskshare.networks.shapes import head_inputs
 from taskshare.networks.subnet import initialise, uninitialised
 
 GAINS = {"lecun": 1.0, "he": math.sqrt(2)}

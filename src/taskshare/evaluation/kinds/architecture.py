@@ -7,7 +7,7 @@ from taskshare.config import Architecture, Params, VggNetwork
 from taskshare.evaluation.kinds.kind import Kind, Part
 from taskshare.evaluation.published import Published, PublishedArchitecture, PublishedConvolution
 from taskshare.evaluation.results import Results
-from taskshare.networks.plan import KERNEL, Convolution, head_inputs, layer_plan, output_count
+from taskshare.networks.shapes import KERNEL, Convolution, head_inputs, layer_plan, output_count
 
 
 class LayerRow(Part):

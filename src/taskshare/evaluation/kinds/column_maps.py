@@ -17,8 +17,8 @@ from taskshare.errors import TaskshareError
 from taskshare.evaluation.landmark_errors import points, turn
 from taskshare.networks.build import to_input
 from taskshare.networks.inference import open_checkpoint
-from taskshare.networks.plan import Convolution, layer_plan
 from taskshare.networks.separation import Separation
+from taskshare.networks.shapes import Convolution, layer_plan
 from taskshare.statistics.feature_similarity import SHARED
 
 BLOCK = 16

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from taskshare.data.demo.canvas import Canvas, curve, ellipse, mirrored, ribbon
-from taskshare.data.demo.head import chin, half_width
-from taskshare.data.demo.look import Look
+from taskshare.demo.canvas import Canvas, curve, ellipse, mirrored, ribbon
+from taskshare.demo.head import chin, half_width
+from taskshare.demo.look import Look
 
 FloatArray = NDArray[np.float32]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskshare import seeds
-from taskshare.data.demo.attributes import ATTRIBUTES
+from taskshare.demo.attributes import ATTRIBUTES
 
 FloatArray = NDArray[np.float32]
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from taskshare.data.demo.canvas import HEIGHT, WIDTH, Canvas, curve, ellipse, mirrored, ribbon
-from taskshare.data.demo.look import Look
+from taskshare.demo.canvas import HEIGHT, WIDTH, Canvas, curve, ellipse, mirrored, ribbon
+from taskshare.demo.look import Look
 
 FloatArray = NDArray[np.float32]
 

@@ -5,10 +5,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskshare import seeds
-from taskshare.data.demo import features, head
-from taskshare.data.demo.beard import facial_hair
-from taskshare.data.demo.canvas import HEIGHT, WIDTH, Canvas, Pose
-from taskshare.data.demo.look import Identity, Look
+from taskshare.demo import features, head
+from taskshare.demo.beard import facial_hair
+from taskshare.demo.canvas import HEIGHT, WIDTH, Canvas, Pose
+from taskshare.demo.look import Identity, Look
 
 FloatArray = NDArray[np.float32]
 

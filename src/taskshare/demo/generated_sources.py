@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskshare import seeds
-from taskshare.data.demo.attributes import ATTRIBUTES, sample_attributes
-from taskshare.data.demo.digits import digit_pictures
-from taskshare.data.demo.faces import draw_face
+from taskshare.demo.attributes import ATTRIBUTES, sample_attributes
+from taskshare.demo.digits import digit_pictures
+from taskshare.demo.faces import draw_face
 from taskshare.errors import TaskshareError
 from taskshare.files import atomic
 
