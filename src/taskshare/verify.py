@@ -14,24 +14,24 @@ import torch
 
 from taskshare import device, files, rounding
 from taskshare.config import Params, Run, Table
+from taskshare.config.tasks import LANDMARK_POINTS
 from taskshare.errors import TaskshareError
-from taskshare.evaluation import scoring
-from taskshare.evaluation.landmark_errors import DETECTED
+from taskshare.evaluation import findings, scoring
+from taskshare.evaluation.landmark_errors import measure_landmarks
 from taskshare.evaluation.published import load_published, published_tables
 from taskshare.evaluation.results import Results
 from taskshare.evaluation.rows import Cell
 from taskshare.evaluation.tables import ComparisonTable, comparison_table
 from taskshare.graph import LANDMARKS_FILE, METRICS, OTHER_WEIGHTS, SCORES, WEIGHTS
 from taskshare.networks import weights
-from taskshare.statistics.metrics import THRESHOLD
+from taskshare.statistics.metrics import decide, measure
 
 SUMS = 22
 """That follow each other in the deepest net: ten convolutions, each with its mixer, and a head of two layers."""
 
-# Sums of shares are rounded: a bound that is met exactly shall hold.
-ROUNDING = 1 + 1e-9
 LAST_BITS = 1e-9
 """Of metrics and cells elsewhere: NumPy too adds up in another order there."""
+FINDINGS = "findings.json"
 
 
 class Limit(NamedTuple):
@@ -80,13 +80,12 @@ def verify(
     wanted_device: str = "auto",
     say: Callable[[str], None] = print,
 ) -> bool:
-    """Evaluate every enabled job's checkpoint anew and compare scores, landmarks, metrics and table cells.
+    """Compare each step from checkpoints to findings: scores of every enabled job anew, metrics, cells of tables.
 
-    It reads weights, prepared test images and recorded evaluations, and writes nothing there. What a job records of
-    the same device, processor and version of torch must be equal to the last bit. Another one adds up the same float32
-    numbers in another order, and the outputs may lie apart by `tolerance`. Metrics and table cells have no tolerance of
-    their own: they may differ by what follows from the decisions that lie nearer to their threshold, for those may
-    turn. There are none in most tables.
+    It reads weights, prepared test images, recorded evaluations and findings.json, and writes nothing there. Scores and
+    landmarks are computed anew. Those of the same device, processor and version of torch must be equal to the last bit;
+    another one adds up the same float32 numbers in another order, and they may lie apart by `tolerance`. Metrics must
+    be those of the recorded scores, and the cells of findings.json those of the recorded metrics.
 
     Args:
         params: The configuration.
@@ -107,16 +106,15 @@ def verify(
     say(f"{len(jobs)} jobs, evaluated on {', '.join(here.values())}")
     found: list[Comparison] = []
     with tempfile.TemporaryDirectory(prefix="taskshare-verify-") as temporary:
-        anew, margins = Path(temporary) / "anew", Path(temporary) / "margins"
         for key, run in jobs.items():
-            comparison = _verify_job(results, anew, margins, key, run, wanted_device)
+            comparison = _verify_job(results, Path(temporary), key, run, wanted_device)
             found.append(comparison)
             say(f"{key}: {'; '.join([comparison.state, *(comparison.wrong or _words(comparison.largest))])}")
-        cells, count = _verify_tables(params, published, results, anew, margins)
+    cells, count = _verify_tables(params, published, results)
     for line in cells.wrong:
         say(line)
     total = Comparison()
-    for unit, difference in itertools.chain(*(item.largest.items() for item in (*found, cells))):
+    for unit, difference in itertools.chain(*(item.largest.items() for item in found)):
         total.note(unit, difference)
     states = [item.state for item in found]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(["equal", *sorted(states)]))
@@ -148,7 +146,7 @@ def _landmark_limits(table: pd.DataFrame, share: float) -> tuple[float, float]:
 
 
 def _need(results: Path, jobs: Mapping[str, Run]) -> None:
-    wanted: dict[Path, None] = {}
+    wanted: dict[Path, None] = {results / FINDINGS: None}
     for key, run in jobs.items():
         wanted.update(dict.fromkeys(results / "training" / key / name for name in (WEIGHTS, OTHER_WEIGHTS)))
         names = (SCORES, METRICS, LANDMARKS_FILE) if run.finds_landmarks else (SCORES, METRICS)
@@ -166,8 +164,8 @@ def _prepared(results: Path, run: Run) -> Path:
     return results / "data" / run.dataset / run.variant_name
 
 
-def _verify_job(results: Path, anew: Path, margins: Path, key: str, run: Run, wanted_device: str) -> Comparison:
-    """Compare one job; its new metrics stay in `anew`, by what they may differ in `margins`."""
+def _verify_job(results: Path, anew: Path, key: str, run: Run, wanted_device: str) -> Comparison:
+    """Compare one job, evaluated anew into the folder `anew`."""
     comparison = Comparison()
     try:
         recorded = _Evaluation(results, run)
@@ -191,7 +189,6 @@ def _verify_job(results: Path, anew: Path, margins: Path, key: str, run: Run, wa
     _compare_tables(comparison, SCORES, recorded.scores, fresh.scores, limits)
     if comparison.wrong:
         return comparison
-    margin = {str(task): _score_margins(part, share) for task, part in recorded.scores.groupby("task")}
     if recorded.landmarks is not None and fresh.landmarks is not None:
         pixels, distance = _landmark_limits(fresh.landmarks, share)
         limits = dict.fromkeys(("predicted_x", "predicted_y"), Limit("pixels", pixels))
@@ -199,13 +196,20 @@ def _verify_job(results: Path, anew: Path, margins: Path, key: str, run: Run, wa
         _compare_tables(comparison, LANDMARKS_FILE, recorded.landmarks, fresh.landmarks, limits)
         if comparison.wrong:
             return comparison
-        points = recorded.landmarks.groupby("landmark")
-        margin |= {str(point): _landmark_margins(part, distance) for point, part in points}
-    _compare_metrics(comparison, recorded.metrics, fresh.metrics, margin, LAST_BITS if elsewhere else 0.0)
+    _compare_metrics(comparison, recorded.metrics, fresh.metrics, _measured(recorded), LAST_BITS if elsewhere else 0.0)
     if not elsewhere and files.digest(recorded.metrics["selections"]) != files.digest(fresh.metrics["selections"]):
         comparison.wrong.append(f"{METRICS}: selections: other metrics of the weights that were not selected")
-    files.write_json(margins / "evaluation" / key / METRICS, {"tasks": margin})
     return comparison
+
+
+def _measured(recorded: _Evaluation) -> dict[str, dict[str, float | int]]:
+    """Return the metrics of recorded scores and landmarks, by task, label or landmark."""
+    found: dict[str, dict[str, float | int]] = {}
+    if recorded.landmarks is not None:
+        found |= measure_landmarks(recorded.landmarks["error"].to_numpy().reshape(-1, len(LANDMARK_POINTS)))
+    for task, part in recorded.scores.groupby("task"):
+        found[str(task)] = measure(part["label"].to_numpy(), decide(part["score"].to_numpy()))
+    return found
 
 
 def _compare_tables(
@@ -232,50 +236,15 @@ def _compare_tables(
             comparison.wrong.append(f"{name}: {which}: {values}{_more(int((~near).sum()))}")
 
 
-def _score_margins(part: pd.DataFrame, limit: float) -> dict[str, float]:
-    """By how much a task's metrics may differ if every decision turns that is nearer to the threshold than `limit`.
-
-    The variance p(1-p) of a share p that moves by d moves by d at most, and a root by the root of that.
-    """
-    turns = np.abs(part["score"].to_numpy(np.float64) - THRESHOLD) < limit
-    positive = (part["label"] == 1).to_numpy()
-    counts = {True: int(positive.sum()), False: int((~positive).sum())}
-    shares = {
-        label: ROUNDING * float(turns[positive == label].mean()) if count else math.nan
-        for label, count in counts.items()
-    }
-    share = ROUNDING * float(turns.mean())
-    return {
-        "balanced_accuracy": (shares[True] + shares[False]) / 2,
-        "accuracy_positives": shares[True],
-        "accuracy_negatives": shares[False],
-        "accuracy": share,
-        "accuracy_standard_error": math.sqrt(share / len(part)),
-        "standard_error": 0.5 * math.sqrt(sum(shares[label] / max(1, count) for label, count in counts.items())),
-        "positives": 0,
-        "negatives": 0,
-    }
-
-
-def _landmark_margins(part: pd.DataFrame, limit: float) -> dict[str, float]:
-    """By how much a landmark's metrics may differ if every error moves by `limit`; see `_score_margins`."""
-    errors = part["error"].to_numpy(np.float64)
-    share = ROUNDING * float((np.abs(errors - DETECTED) < limit).mean())
-    return {
-        "detection_rate": share,
-        "standard_error": math.sqrt(share / len(part)),
-        "normalised_error": limit,
-        "images": 0,
-    }
-
-
 def _compare_metrics(
     comparison: Comparison,
     recorded: dict[str, Any],
     fresh: dict[str, Any],
-    margins: Mapping[str, Mapping[str, float]],
+    measured: Mapping[str, Mapping[str, float]],
     slack: float,
 ) -> None:
+    """Compare recorded metrics with those of the recorded scores; they may differ by `slack`."""
+
     def facts(content: dict[str, Any]) -> list[Any]:
         return [content[key] for key in ("run", "seed", "split")] + [
             (task, sorted(values)) for task, values in sorted(content["tasks"].items())
@@ -287,51 +256,30 @@ def _compare_metrics(
     wrong = []
     for task, values in recorded["tasks"].items():
         for key, old in values.items():
-            new = fresh["tasks"][task][key]
-            margin = margins.get(task, {}).get(key, 0.0) + slack
-            if not (_close(old, new, margin) or (math.isnan(old) and math.isnan(new))):
+            new = measured[task][key]
+            if not (abs(new - old) <= slack or (math.isnan(old) and math.isnan(new))):
                 wrong.append(f"{METRICS}: {task}: {key} {new:.6g}, recorded {old:.6g}")
     if wrong:
         comparison.wrong.append(wrong[0] + _more(len(wrong)))
 
 
-def _close(old: float, new: float, margin: float) -> bool:
-    return old == new or abs(new - old) <= margin
-
-
-def _verify_tables(
-    params: Params, published: Path, recorded: Path, anew: Path, margins: Path
-) -> tuple[Comparison, int]:
-    """Compare the cells of every table, computed from the metrics in each of the folders; return their number too."""
+def _verify_tables(params: Params, published: Path, results: Path) -> tuple[Comparison, int]:
+    """Compare the cells of the tables in findings.json with the recorded metrics; return their number too."""
     comparison, count, printed = Comparison(), 0, published_tables(load_published(published))
+    recorded, stored = findings.read(results / FINDINGS).tables, Results(results)
     for name, experiment in params.enabled(Table).items():
-        tables = (
-            comparison_table(params, name, experiment, printed.get(name), Results(root), synthetic=False)
-            for root in (recorded, anew, margins)
-        )
-        count += _compare_cells(comparison, *tables)
-    return comparison, count
-
-
-def _compare_cells(
-    comparison: Comparison, recorded: ComparisonTable, fresh: ComparisonTable, margins: ComparisonTable
-) -> int:
-    """Compare the cells of a table and return how many there are.
-
-    A cell is a mean of metrics, so the same mean of their margins is the cell's margin.
-    """
-    count = 0
-    for (row, old), (_, new), (_, margin) in zip(_cells(recorded), _cells(fresh), _cells(margins), strict=True):
-        if old.ours is None and new.ours is None:
+        table = comparison_table(params, name, experiment, printed.get(name), stored, synthetic=False)
+        if name not in recorded or len(list(_cells(recorded[name]))) != len(list(_cells(table))):
+            comparison.wrong.append(f"{FINDINGS}: {name}: other rows or columns; make it again with snakemake")
             continue
-        count += 1
-        if old.ours and new.ours:
-            comparison.note("points in a table cell", abs(new.ours.mean - old.ours.mean))
-            if _close(old.ours.mean, new.ours.mean, LAST_BITS + (margin.ours.mean if margin.ours else 0.0)):
+        for (row, old), (_, new) in zip(_cells(recorded[name]), _cells(table), strict=True):
+            if old.ours is None and new.ours is None:
                 continue
-        texts = [f"{cell.ours.mean:.4f}" if cell.ours else "none" for cell in (new, old)]
-        comparison.wrong.append(f"{recorded.id}: {row}, {old.column}: {texts[0]}, recorded {texts[1]}")
-    return count
+            count += 1
+            if not (old.ours and new.ours and abs(old.ours.mean - new.ours.mean) <= LAST_BITS):
+                texts = [f"{cell.ours.mean:.4f}" if cell.ours else "none" for cell in (new, old)]
+                comparison.wrong.append(f"{name}: {row}, {old.column}: {texts[0]}, in {FINDINGS} {texts[1]}")
+    return comparison, count
 
 
 def _cells(table: ComparisonTable) -> Iterator[tuple[str, Cell]]:
