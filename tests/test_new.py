@@ -103,6 +103,27 @@ def test_unreadable_images_are_named_and_left_out(tmp_path):
     assert config.load(tmp_path / "birds.yaml").data.on_bad_image == "skip"
 
 
+def test_names_are_the_users(tmp_path):
+    classes = ("001.Black crow", "Great Owl", "Zaunkönig", "yes")
+    seen = new.look("birds", write_birds(tmp_path / "birds", classes))
+    new.write(seen, tmp_path / "birds.yaml", tmp_path)
+    params = config.load(tmp_path / "birds.yaml")
+    assert params.datasets["birds"].labels == list(classes)
+    assert params.runs["birds-hard"].tasks == ["001.Black crow.Great Owl", "Zaunkönig.yes"]
+
+
+def test_a_folder_with_one_csv_is_read(tmp_path):
+    labels = ["crow", "owl", "wren"] * 20
+    for number, _ in enumerate(labels):
+        write_image(tmp_path / "birds/train" / f"{number}.png")
+    rows = [f"{number},{label}" for number, label in enumerate(labels)]
+    (tmp_path / "birds/trainLabels.csv").write_text("\n".join(["id,label", *rows]) + "\n")
+    seen = new.look("birds", tmp_path / "birds")
+    assert seen.splits == {"train": 48, "validation": 0, "test": 12}
+    new.write(seen, tmp_path / "birds.yaml", tmp_path)
+    assert config.load(tmp_path / "birds.yaml").runs["birds-dynamic"].tasks == ["crow.owl", "wren.crow"]
+
+
 def test_small_classes_hold_nothing_out(tmp_path):
     seen = new.look("birds", write_birds(tmp_path / "birds", train=4))
     new.write(seen, tmp_path / "birds.yaml", tmp_path)

@@ -68,7 +68,7 @@ def validate(content: Mapping[str, Any], where: str = "params.yaml", check_sourc
 
 
 def _nested(content: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return the content with keys such as `data.on_bad_image`, which Snakemake's --config can give, at their place."""
+    """Return the content with keys such as `data.on_bad_image`, which `--set` can give, at their place."""
     plain = {key: value for key, value in content.items() if "." not in key}
     for key in content.keys() - plain.keys():
         *path, last = key.split(".")
