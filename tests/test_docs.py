@@ -1,6 +1,5 @@
 """What stands next to the code keeps up with it: README, pages of docs/, benchmarks."""
 
-import ast
 import re
 import runpy
 import shutil
@@ -56,23 +55,6 @@ def test_the_experiments_that_a_page_names_exist(paper):
     named = set(re.findall(rf"`({paper}-[\w-]+)`", read(f"docs/{paper}.md")))
     assert named
     assert named <= set(yaml.safe_load(read("params.yaml"))["experiments"])
-
-
-def messages():
-    """The texts of the source, with `…` for what is filled in; what is concatenated is one text."""
-    for file in (PROJECT / "src").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.JoinedStr):
-                yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.value
-
-
-def test_the_messages_under_troubleshooting_exist():
-    quoted = re.findall(r"^\| `(.+?)` \|", read("docs/troubleshooting.md"), re.MULTILINE)
-    assert len(quoted) > 30
-    known = "\n".join(messages()) + "\nNo space left on device"  # the operating system's
-    assert [message for message in quoted if message not in known] == []
 
 
 def test_the_code_map_names_files_that_exist():
