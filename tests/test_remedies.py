@@ -72,6 +72,19 @@ def test_a_folder_is_free_when_the_other_workflow_ends(refused, tmp_path):
     working_folder.check_locks(tmp_path)
 
 
+@pytest.mark.remedy("belongs to another user")
+def test_a_copy_of_ones_own_can_be_claimed(refused, tmp_path, monkeypatch):
+    def not_ours(path, *_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(working_folder.os, "open", not_ours)
+        with refused():
+            working_folder.check_locks(tmp_path)
+    (tmp_path / "copy").mkdir()
+    working_folder.check_locks(tmp_path / "copy")
+
+
 @pytest.mark.remedy("cannot be written to")
 def test_a_folder_is_written_to_when_its_permissions_allow_it(refused, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:

@@ -130,8 +130,16 @@ def test_the_quota_page_of_google_drive_is_not_taken_for_the_file(server: Server
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.remedy("sent a web page instead of the file")
+def test_a_file_that_was_put_there_by_hand_is_taken(refused: Any, server: Server, tmp_path: Path) -> None:
+    with refused():
+        fetch([server.file("quota")], tmp_path)
+    (tmp_path / "images.zip").write_bytes(CONTENT)
+    assert fetch([server.file("quota")], tmp_path) == [tmp_path / "images.zip"]
+
+
 def test_network_errors_are_one_line(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(TaskshareError, match="HTTP 404"):
+    with pytest.raises(TaskshareError, match="answers with HTTP 404"):
         fetch([server.file("missing")], tmp_path)
     closed = OfficialFile("images.zip", "http://127.0.0.1:9/file", "0" * 32)
     with pytest.raises(

@@ -225,7 +225,7 @@ def test_a_claim_without_a_plan_is_an_error(results, folder):
 def test_an_id_stands_once(folder):
     entry = judging.load_claims(CLAIMS)[0].model_dump()
     (folder / "own.yaml").write_text(yaml.safe_dump([entry, entry]), encoding="utf-8")
-    with pytest.raises(TaskshareError, match="the id fang2017-claim1 occurs twice"):
+    with pytest.raises(TaskshareError, match="the id fang2017-claim1 occurs twice; give each claim its own"):
         judging.load_claims(folder)
 
 

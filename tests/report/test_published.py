@@ -223,7 +223,7 @@ def test_contradictions_are_shown_as_they_are_written():
 def test_an_id_that_occurs_twice_is_named(tmp_path):
     entry = "- {id: a-1, paper: p, says: s, but: b, so: s}\n"
     (tmp_path / "x.yaml").write_text(2 * entry)
-    with pytest.raises(TaskshareError, match="the id a-1 occurs twice"):
+    with pytest.raises(TaskshareError, match="the id a-1 occurs twice; give each entry its own"):
         load_contradictions(tmp_path / "x.yaml")
 
 

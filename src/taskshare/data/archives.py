@@ -50,7 +50,9 @@ def _extract(path: Path, folder: Path) -> None:
         else:
             _extract_tar(path, folder)
     except tarfile.FilterError as error:
-        raise TaskshareError(f"{path}: holds an unsafe entry, so it is not unpacked: {error}") from None
+        raise TaskshareError(
+            f"{path}: holds an unsafe entry, so it is not unpacked: {error}; pack plain files"
+        ) from None
     # RuntimeError is what zipfile raises for an encrypted file, NotImplementedError (one of its kinds) for an unknown
     # compression.
     except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, RuntimeError) as error:
@@ -60,7 +62,9 @@ def _extract(path: Path, folder: Path) -> None:
     except OSError as error:
         # gzip reports a wrong header or checksum as an OSError without a number.
         reason = error.strerror or f"corrupt archive: {error}"
-        raise TaskshareError(f"{path}: cannot be unpacked into {folder.parent}: {reason}") from None
+        raise TaskshareError(
+            f"{path}: cannot be unpacked into {folder.parent}: {reason}; set TMPDIR to a folder with room"
+        ) from None
 
 
 def _extract_tar(path: Path, folder: Path) -> None:
@@ -85,7 +89,11 @@ def _extract_zip(path: Path, folder: Path) -> None:
         for entry in archive.infolist():
             name = PurePosixPath(entry.filename.replace("\\", "/"))
             if name.is_absolute() or ".." in name.parts:
-                raise TaskshareError(f"{path}: holds the unsafe name '{entry.filename}', so it is not unpacked")
+                raise TaskshareError(
+                    f"{path}: holds the unsafe name '{entry.filename}', so it is not unpacked; pack plain files"
+                )
             if stat.S_ISLNK(entry.external_attr >> 16):
-                raise TaskshareError(f"{path}: holds the link '{entry.filename}', so it is not unpacked")
+                raise TaskshareError(
+                    f"{path}: holds the link '{entry.filename}', so it is not unpacked; pack plain files"
+                )
         archive.extractall(folder)

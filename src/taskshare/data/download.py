@@ -63,7 +63,9 @@ def _fetch_file(file: OfficialFile, folder: Path, progress: Progress) -> Path:
             f"try again, it goes on where it stopped, or put the official file into {folder} by hand"
         ) from None
     except OSError as error:
-        raise TaskshareError(f"{file.name}: cannot be written to {folder}: {error.strerror}") from None
+        raise TaskshareError(
+            f"{file.name}: cannot be written to {folder}: {error.strerror}; make room or allow it"
+        ) from None
     return path
 
 

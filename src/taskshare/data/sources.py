@@ -40,7 +40,7 @@ def open_source(name: str, dataset: Dataset, path: Path) -> Iterator[Catalogue]:
             catalogue = _open_classes(name, dataset, root, files, stack)
         if catalogue.table.empty:
             reason = f"; the first: {': '.join(catalogue.bad[0])}" if catalogue.bad else ""
-            raise TaskshareError(f"{name}: {path} holds no usable image{reason}")
+            raise TaskshareError(f"{name}: {path} holds no usable image{reason}; see docs/reading-data.md")
         yield catalogue
 
 

@@ -117,7 +117,7 @@ def predict(
 
     names = sorted(image_files.walk(images))
     if not any(image_files.is_image(Path(name).name) for name in names):
-        raise TaskshareError(f"{images}: no image files there")
+        raise TaskshareError(f"{images}: no image files there; give a folder that holds some")
 
     def blocks() -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
         good = ((name, found) for name in names if (found := prepared(name)) is not None)

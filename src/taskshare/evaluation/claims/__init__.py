@@ -72,7 +72,9 @@ def judge_claims(params: Params, results: Results, folder: Path, answers: Answer
     claims, plan = load_claims(folder / "claims"), load_plan(folder / "plan.yaml")
     odd = {claim.id for claim in claims} ^ plan.claims.keys()
     if odd:
-        raise TaskshareError(f"{folder / 'plan.yaml'}: {min(odd)} stands here or in {folder / 'claims'}, not in both")
+        raise TaskshareError(
+            f"{folder / 'plan.yaml'}: {min(odd)} stands here or in {folder / 'claims'}, not in both; remove one"
+        )
     tests = {claim.id: plan.claims[claim.id] for claim in claims}
     found = differences.estimate(params, results, plan, tests, answers)
     return [_judge(params, results, claim, tests[claim.id], plan, found) for claim in claims]
