@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,29 @@ def plain(value: float | str) -> str:
 def test_the_schema_is_that_of_the_models() -> None:
     kept = (REPORTS.parent / "workflow" / "findings.schema.json").read_text(encoding="utf-8")
     assert kept == findings.json_schema(), "taskshare schema --findings > workflow/findings.schema.json"
+
+
+def test_rows_with_the_same_answers_differ_by_nothing_for_certain(
+    found: Findings, full_results: Path, tmp_path: Path
+) -> None:
+    """What both rows have in common, easy persons and hard ones, drops out of the interval of their difference."""
+    evaluation = tmp_path / "evaluation"
+    for seed in (1, 2):
+        for run in ("celeba-hard", "celeba-dynamic"):
+            shutil.copytree(
+                full_results / "evaluation" / "celeba-hard" / f"seed{seed}", evaluation / run / f"seed{seed}"
+            )
+    shutil.copytree(full_results / "data", tmp_path / "data")
+    table = findings.find(load_params(), tmp_path, REPORTS).tables["fang2017-table4"]
+    [difference] = [item for item in table.differences if (item.minuend, item.subtrahend) == ("DMT", "MT")]
+    row = next(row for row in table.rows if row.label == "MT")
+    assert difference.ours is not None
+    assert (difference.ours.mean, difference.ours.half_width) == (0.0, 0.0)
+    assert all(cell.ours.half_width > 0 for cell in row.cells if cell.ours)
+
+
+def test_each_job_has_one_age_against_the_plan(found: Findings) -> None:
+    assert sum(found.ages.values()) == len(found.jobs) == sum(row.provenance is not None for row in found.jobs)
 
 
 def test_a_missing_file_and_one_of_another_version_are_told(path: Path, tmp_path: Path) -> None:
