@@ -4,14 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
 
 from taskshare import config
 from taskshare.networks.scheme import MakeSubnet, sharing_scheme
-from taskshare.networks.subnet import HIDDEN_LAYERS, Subnet, respond_together
+from taskshare.networks.subnet import HIDDEN_LAYERS, Layer, Subnet, respond_together
 
 
 class Connection(nn.Module, ABC):
@@ -45,6 +45,9 @@ class TransferConnection(Connection):
         transfer: granularity, start and switches.
     """
 
+    own: Tensor
+    limit: Tensor
+
     def __init__(self, sources: int, targets: int, width: int, transfer: config.Transfer) -> None:
         super().__init__()
         self.targets = targets
@@ -63,9 +66,9 @@ class TransferConnection(Connection):
     def alpha(self) -> Tensor:
         """Return alpha, 0..1 in the net's dtype, of shape (from i, to j) or (from i, to j, channel)."""
         if self.beta is None:
-            return self.limit / self.limit.sum(0)  # type: ignore[operator, arg-type]
+            return self.limit / self.limit.sum(0)
         # The diagonal of beta takes no part: its gradient is exactly zero.
-        return torch.where(self.own.bool(), torch.ones_like(self.beta), torch.sigmoid(self.beta))  # type: ignore[operator]
+        return torch.where(self.own.bool(), torch.ones_like(self.beta), torch.sigmoid(self.beta))
 
     def mixed(self, planes: Tensor) -> Tensor:
         """Return what each target goes on with, (targets, ..., C), as `applied` says."""
@@ -86,7 +89,7 @@ class TransferConnection(Connection):
             senders: the same values, through which the gradient goes to the other tasks' weights.
         """
         alpha = self.alpha()
-        others = product(torch.where(self.own.bool(), torch.zeros_like(alpha), alpha), senders)  # type: ignore[operator]
+        others = product(torch.where(self.own.bool(), torch.zeros_like(alpha), alpha), senders)
         return planes[-self.targets :] + (others - others.detach())
 
 
@@ -243,13 +246,13 @@ def transfer_connections(sources: int, targets: int, network: config.Network) ->
 
 def strengths(transfers: nn.ModuleDict) -> dict[int, Tensor]:
     """Return alpha per layer, detached, (sources, targets); the mean over channels where alpha has them."""
-    alphas = {int(layer): transfer.alpha().detach() for layer, transfer in transfers.items()}  # type: ignore[operator]
+    alphas = {int(layer): cast(Connection, transfer).alpha().detach() for layer, transfer in transfers.items()}
     return {layer: alpha.mean(-1) if alpha.dim() == 3 else alpha for layer, alpha in alphas.items()}
 
 
 def respond_all(subnets: nn.ModuleList, number: int, features: list[Tensor], joins_first_layers: bool) -> list[Tensor]:
     """Return the response of layer `number` of each subnet to its own features."""
-    layers: list[Any] = [subnet.layers[number - 1] for subnet in subnets]  # type: ignore[index]
+    layers = _layers(subnets, number)
     if number == 1 and joins_first_layers:
         return respond_together(layers, features[0])  # all see the same images
     return [layer.respond(part) for layer, part in zip(layers, features, strict=True)]
@@ -257,12 +260,16 @@ def respond_all(subnets: nn.ModuleList, number: int, features: list[Tensor], joi
 
 def complete_all(subnets: nn.ModuleList, number: int, responses: list[Tensor]) -> list[Tensor]:
     """Return what layer `number` of each subnet makes of its mixed response."""
-    return [subnet.layers[number - 1].complete(part) for subnet, part in zip(subnets, responses, strict=True)]  # type: ignore[index, union-attr]
+    return [layer.complete(part) for layer, part in zip(_layers(subnets, number), responses, strict=True)]
 
 
 def classify_all(subnets: nn.ModuleList, features: list[Tensor]) -> list[Tensor]:
     """Return each subnet's logits, (N,)."""
-    return [subnet.classify(part) for subnet, part in zip(subnets, features, strict=True)]  # type: ignore[operator]
+    return [cast(Subnet, subnet).classify(part) for subnet, part in zip(subnets, features, strict=True)]
+
+
+def _layers(subnets: nn.ModuleList, number: int) -> list[Layer]:
+    return [cast(Layer, cast(Subnet, subnet).layers[number - 1]) for subnet in subnets]
 
 
 def product(alpha: Tensor, planes: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Separation Multi-task Networks: a frozen shared column, and a column beside it for each task (Matsui 2019)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -119,5 +120,6 @@ class Separation(nn.Module):
     def maps(self, images: Tensor) -> tuple[list[Tensor], list[list[Tensor | None]]]:
         """Return the rectified maps of each convolution, the shared column's and each task's; None before it starts."""
         shared = self.shared_maps(images)
-        own = [[None] * column.skipped + column(images, shared)[1] for column in self.columns]  # type: ignore[operator]
+        columns = cast(Iterable[TaskColumn], self.columns)
+        own = [[None] * column.skipped + column(images, shared)[1] for column in columns]
         return shared, own
