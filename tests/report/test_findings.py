@@ -1,11 +1,13 @@
 """The one file between evaluation and the report: valid JSON, whole, and all that the page shows."""
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from taskshare.errors import TaskshareError
@@ -61,6 +63,27 @@ def test_it_is_json_without_a_place_or_time_of_this_machine(path: Path, full_res
     json.loads(text, parse_constant=refuse)
     assert str(full_results) not in text
     assert str(REPORTS.resolve()) not in text
+
+
+def test_what_is_undefined_is_json_too_and_read_again(found: Findings, tmp_path: Path) -> None:
+    findings.write(found.model_copy(update={"level": math.inf}), tmp_path / "findings.json")
+    assert json.loads((tmp_path / "findings.json").read_text())["level"] == "Infinity", "not a word that JSON lacks"
+    assert findings.read(tmp_path / "findings.json").level == math.inf
+
+
+def test_training_curves_are_in_percent_but_for_the_loss(found: Findings, full_results: Path) -> None:
+    history = pd.read_parquet(full_results / "training" / "celeba-hard" / "seed1" / "history.parquet")
+    history = history[history["task"] == "Goatee"].sort_values("iteration")
+    curves = next(item for section in found.sections for item in section.curves if "MT" in item.rows)
+    column = next(item for item in curves.columns if item.column == "Goatee")
+    for words, factor, quantity in (
+        ("training loss", 1, "training_loss"),
+        ("training error (%)", 100, "training_error"),
+        ("validation (%)", 100, "validation_balanced_accuracy"),
+    ):
+        [lines] = [lines for lines in column.curves[words] if lines.row == "MT"]
+        first = lines.seeds[0] if lines.seeds else lines.mean
+        assert first.values[-1] == pytest.approx(factor * history[quantity].dropna().iloc[-1])
 
 
 def test_the_same_results_give_the_same_bytes(path: Path, full_results: Path, tmp_path: Path) -> None:
