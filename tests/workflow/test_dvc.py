@@ -154,7 +154,7 @@ class TestClone:
         made = {path for path in after if after[path] != before[path]}
         phases = [f"results/{SCALE}/{phase}/{job}/" for phase in ("training", "evaluation") for job in jobs]
         expected = {path for path in after if path.startswith((*phases, f"results/{SCALE}/report/"))}
-        assert made == expected | {f"results/{SCALE}/params.json"}
+        assert made == expected | {f"results/{SCALE}/{name}.json" for name in ("params", "findings")}
 
     def test_dvc_says_what_changed_and_by_how_much(self, original, clone):
         status = clone.succeed("dvc", "status")

@@ -59,7 +59,7 @@ class Repository(Workspace):
 
     def stamps(self):
         """Time stamps of every versioned result, by path."""
-        paths = [*self.folder.glob("results/*/*/**/*"), *self.folder.glob("results/*/params.json")]
+        paths = [*self.folder.glob("results/*/*/**/*"), *self.folder.glob("results/*/*.json")]
         return {
             str(path.relative_to(self.folder)): path.stat().st_mtime_ns
             for path in paths

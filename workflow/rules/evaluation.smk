@@ -93,7 +93,7 @@ rule measure:
 use rule measure as measure_alone with:
     wildcard_constraints:
         kind=graph.measured_kinds(alone=True),
-    threads: workflow.cores
+    threads: lambda wildcards: workflow.cores
 
 
 # Every result -> the one file that the report shows.
