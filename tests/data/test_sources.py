@@ -132,6 +132,12 @@ def test_files_with_the_official_checksums_are_official(faces: Path, monkeypatch
     with open_source("faces", FACES, faces) as catalogue:
         assert catalogue.official
 
+    for name, place in zip(official.CELEBA_FILES, ["Img", "Anno", "Anno", "Eval", "Anno"], strict=True):
+        (faces / place).mkdir(exist_ok=True)
+        (faces / name).rename(faces / place / name)  # as the official distribution has them
+    with open_source("faces", FACES, faces) as catalogue:
+        assert catalogue.official
+
     write_image(faces / "img_align_celeba" / NAMES[0], 9)  # one picture differs from the zip's
     with open_source("faces", FACES, faces) as catalogue:
         assert not catalogue.official

@@ -3,7 +3,6 @@
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -53,14 +52,16 @@ def is_official_celeba(folder: Path, images: Path) -> bool:
     compared with the archive's checksum of it.
 
     Args:
-        folder: Holds the label files and img_align_celeba.zip.
+        folder: Holds the label files and img_align_celeba.zip, all together or in the distribution's own folders.
         images: Holds the images.
     """
-    if not all((folder / name).is_file() for name in CELEBA_FILES):
-        return False
-    if not _matches(folder, {file.name: file.md5 for file in official_files("celeba")}):
-        return False
-    with zipfile.ZipFile(folder / attributes_layout.IMAGE_ARCHIVE) as archive:
+    for file in official_files("celeba"):
+        path = attributes_layout.locate(folder, file.name)
+        if path is None or md5(path) != file.md5:
+            return False
+    packed = attributes_layout.locate(folder, attributes_layout.IMAGE_ARCHIVE)
+    assert packed is not None
+    with zipfile.ZipFile(packed) as archive:
         checksums = {Path(entry.filename).name: entry.CRC for entry in archive.infolist() if not entry.is_dir()}
     present = {path.name: path for path in images.iterdir()}
     return present.keys() == checksums.keys() and all(
@@ -70,8 +71,5 @@ def is_official_celeba(folder: Path, images: Path) -> bool:
 
 def is_official_cifar10(folder: Path) -> bool:
     """Return whether the batches in a folder are CIFAR-10's official ones."""
-    return _matches(folder, batch_checksums())
-
-
-def _matches(folder: Path, checksums: Mapping[str, str]) -> bool:
+    checksums = batch_checksums()
     return all((folder / name).is_file() and md5(folder / name) == checksum for name, checksum in checksums.items())
